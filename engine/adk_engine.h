@@ -1,0 +1,94 @@
+/*
+ * The C side of engine/src/lib.rs: what wasmtime's C API lacks. Keep the two in step.
+ *
+ * Functions that can fail return NULL, or an error that the caller frees with wasmtime_error_delete(). Panics inside the
+ * engine come back as errors.
+ */
+#ifndef ADK_ENGINE_H
+#define ADK_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <wasm.h>
+#include <wasmtime.h>
+
+enum {
+    ADK_ENGINE_MEMORY = 0,
+    ADK_ENGINE_TABLE = 1,
+};
+
+/** What a store asks while it runs, on the thread that runs it. */
+typedef struct adk_engine_hooks {
+    void *data;
+    /** May a memory (bytes) or table (elements) grow? Asked before `maximum`, the declared one or UINT64_MAX, is. */
+    bool (*grow)(void *data, uint32_t kind, uint64_t current, uint64_t desired, uint64_t maximum);
+    /** A growth that was allowed has failed all the same. */
+    void (*grow_failed)(void *data, uint32_t kind);
+    /** The epoch has moved: go on with the guest, or stop it? */
+    bool (*go_on)(void *data);
+    size_t instances;
+    size_t tables;
+    size_t memories;
+} adk_engine_hooks;
+
+/** Makes an engine with the base features. Takes `config`, also on failure. */
+wasmtime_error_t *adk_engine_new(wasm_config_t *config, wasm_engine_t **ret_engine);
+
+wasmtime_error_t *adk_engine_compile(const wasm_engine_t *engine, const uint8_t *data, size_t size,
+                                     wasmtime_module_t **ret_module);
+
+/** Loads what adk_engine_compile() made and wasmtime_module_serialize() wrote; the caller vouches for the bytes. */
+wasmtime_error_t *adk_engine_load(const wasm_engine_t *engine, const uint8_t *data, size_t size,
+                                  wasmtime_module_t **ret_module);
+
+/** Assembles WebAssembly text. The caller frees *ret_binary with wasm_byte_vec_delete(). */
+wasmtime_error_t *adk_engine_parse_text(const uint8_t *data, size_t size, wasm_byte_vec_t *ret_binary);
+
+/** Sets limiter and epoch callback. `hooks` is borrowed for the store's life. */
+void adk_engine_store_hooks(wasmtime_store_t *store, adk_engine_hooks *hooks);
+
+wasmtime_error_t *adk_engine_instantiate(const wasmtime_instance_pre_t *pre, wasmtime_store_t *store,
+                                         wasmtime_instance_t *ret_instance);
+
+/** Calls an export of type () -> (). */
+wasmtime_error_t *adk_engine_call(wasmtime_store_t *store, const wasmtime_instance_t *instance, const char *name,
+                                  size_t name_size);
+
+/** Takes `store`. */
+wasmtime_error_t *adk_engine_store_delete(wasmtime_store_t *store);
+
+/** What a host function returns to end the guest. */
+wasm_trap_t *adk_engine_stop(void);
+
+typedef enum adk_engine_error {
+    ADK_ENGINE_TEXT = 0,
+    ADK_ENGINE_TRAP = 1, /* *ret_code is a wasmtime_trap_code_t */
+    ADK_ENGINE_STOP = 2,
+    ADK_ENGINE_PANIC = 3,
+} adk_engine_error;
+
+uint32_t adk_engine_error_kind(const wasmtime_error_t *error, uint8_t *ret_code);
+
+/** The innermost cause, without a backtrace. The caller frees *ret_text with wasm_byte_vec_delete(). */
+void adk_engine_error_text(const wasmtime_error_t *error, wasm_byte_vec_t *ret_text);
+
+/**
+ * Says of a module that was refused what it needs beyond the base: names of features, ", " between them. *ret_valid says
+ * that it is well-formed within the base: then it was refused for something else. As above for freeing.
+ */
+wasmtime_error_t *adk_engine_missing_features(const uint8_t *data, size_t size, bool (*go_on)(void *data),
+                                              void *go_on_data, bool *ret_valid, wasm_byte_vec_t *ret_names);
+
+/** Gets an import's module, name and type ("(iI)->(i)", "memory", ...). Returns false to end the enumeration. */
+typedef bool (*adk_engine_import_fn)(void *data, const char *module, size_t module_size, const char *name,
+                                     size_t name_size, const char *type, size_t type_size);
+
+wasmtime_error_t *adk_engine_imports(const wasmtime_module_t *module, adk_engine_import_fn fn, void *data);
+
+/** The type of an export, written as above; empty where there is none of that name. As above for freeing. */
+wasmtime_error_t *adk_engine_export_type(const wasmtime_module_t *module, const char *name, size_t name_size,
+                                         wasm_byte_vec_t *ret_type);
+
+#endif

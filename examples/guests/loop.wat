@@ -1,0 +1,4 @@
+;; Computes for ever.
+(module
+  (func $main (export "_start")
+    (loop $again (br $again))))

@@ -1,0 +1,42 @@
+/**
+ * The report: a result as one JSON object on one line, the same behind every door. docs/report.schema.json describes
+ * it; its keys never change meaning within ADK_REPORT_VERSION.
+ */
+#ifndef ADK_REPORT_H
+#define ADK_REPORT_H
+
+#include <adk/defs.h>
+#include <adk/error.h>
+#include <adk/result.h>
+
+ADK_BEGIN_DECLS
+
+#define ADK_REPORT_VERSION 1
+
+/**
+ * Writes a result as JSON.
+ *
+ * Output that is not valid UTF-8 is written as base64 and marked so (`stdout_encoding`, `stderr_encoding`).
+ *
+ * Ownership: the caller owns *ret_text_cstr and frees it with adk_free().
+ * Threads:   any thread.
+ * Errors:    ADK_E_NOMEM. On error *ret_text_cstr is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 2) int adk_report_json(const adk_result *result, char **ret_text_cstr,
+                                                           adk_error **ret_error);
+
+/**
+ * Writes a failed call as JSON: the same keys, `outcome` null, `reason` the error's word (NULL: out of memory).
+ *
+ * Ownership: the caller owns *ret_text_cstr and frees it with adk_free().
+ * Threads:   any thread.
+ * Errors:    ADK_E_NOMEM. On error *ret_text_cstr is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(2) int adk_report_error_json(const adk_error *error, char **ret_text_cstr,
+                                                              adk_error **ret_error);
+
+ADK_END_DECLS
+
+#endif

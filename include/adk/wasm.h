@@ -1,0 +1,123 @@
+/**
+ * The WebAssembly backend: runs modules in process, under WASI preview 1.
+ *
+ * A module sees its arguments, environment, standard streams, clocks, random numbers, and a private file tree in
+ * memory; nothing of the host. It is entered through the export `_start` (after `_initialize`, where it has that too).
+ *
+ * The engine inside installs process-wide handlers for SIGSEGV, SIGILL and SIGFPE when the first backend is made, and
+ * hands signals that are not its own to the handlers it found. A backend keeps one thread, which watches deadlines and
+ * sleeps while nothing runs. After fork() a child may go on using the backend; it starts its own such thread.
+ */
+#ifndef ADK_WASM_H
+#define ADK_WASM_H
+
+#include <adk/backend.h>
+#include <adk/bytes.h>
+#include <adk/defs.h>
+#include <adk/error.h>
+#include <adk/request.h>
+
+ADK_BEGIN_DECLS
+
+/** A value that crosses between guest and host function. */
+typedef union adk_wasm_value {
+    int32_t i32;
+    int64_t i64;
+    float f32;
+    double f64;
+} adk_wasm_value;
+
+/** The guest that is calling a host function. Valid during the call. */
+typedef struct adk_wasm_caller adk_wasm_caller;
+
+/**
+ * A host function's body. It runs on the run's thread, its time is the run's, and it must not throw or longjmp.
+ * Returning anything but 0 stops the guest: outcome trapped, kind "host".
+ */
+typedef int (*adk_wasm_host_fn)(void *data, adk_wasm_caller *caller, const adk_wasm_value *args,
+                                adk_wasm_value *results);
+
+/** A function that guests may import. Types are letters: i (i32), I (i64), f (f32), F (f64); at most 16 of each. */
+typedef struct adk_wasm_host_function {
+    const char *module_cstr;
+    const char *name_cstr;
+    const char *params_cstr;
+    const char *results_cstr;
+    adk_wasm_host_fn fn;
+    void *data;
+} adk_wasm_host_function;
+
+/** What a backend is made with. Zero means the default everywhere. */
+typedef struct adk_wasm_options {
+    size_t struct_size;
+    uint32_t slots;          /**< guests that have their memory at hand at once; more are run, at a higher price.
+                                  default 64, at most 1,024; fewer where address space is short */
+    uint32_t cache_modules;  /**< compiled modules kept; default 256 */
+    uint64_t cache_bytes;    /**< of source and code kept, roughly; default 256 MiB */
+    const char *entry_cstr;  /**< the export to call; default "_start" */
+    const adk_wasm_host_function *host_functions;
+    size_t host_functions_count;
+} adk_wasm_options;
+#define ADK_WASM_OPTIONS_INIT {sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0}
+
+/**
+ * Makes a WebAssembly backend. `options` may be NULL: all defaults.
+ *
+ * Ownership: options are copied (host functions' `data` is borrowed for the backend's life). The caller owns
+ *            *ret_backend, frees it with adk_backend_free().
+ * Threads:   any thread.
+ * Errors:    ADK_E_INVALID, ADK_E_NOMEM, ADK_E_SYSTEM, ADK_E_INTERNAL. On error *ret_backend is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(2) int adk_wasm_backend_new(const adk_wasm_options *options,
+                                                             adk_backend **ret_backend, adk_error **ret_error);
+
+/**
+ * Prepares a module, so that runs with it (adk_request.module) need not even look it up. A prepared module is valid for
+ * the backend that made it.
+ *
+ * Ownership: `code` is borrowed for the call. The caller owns *ret_module, frees it with adk_wasm_module_free(), before
+ *            the backend.
+ * Threads:   any thread; a module may be used by many runs at once.
+ * Errors:    ADK_E_INVALID where the module would be rejected (the message says why) or `backend` is of another kind,
+ *            ADK_E_NOMEM, ADK_E_INTERNAL. On error *ret_module is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_wasm_module_new(adk_backend *backend, adk_bytes code,
+                                                               adk_wasm_module **ret_module, adk_error **ret_error);
+
+/**
+ * Frees a prepared module. Runs under way with it go on.
+ *
+ * Ownership: takes `module`; NULL is fine.
+ * Threads:   any thread, once.
+ * Errors:    none.
+ * Since:     0.1
+ */
+ADK_API void adk_wasm_module_free(adk_wasm_module *module);
+
+/**
+ * The guest's linear memory, from within a host function. It may move or grow when the guest next runs: ask again.
+ *
+ * Ownership: borrowed for the call of the host function. Every offset the guest gives is hostile: check it
+ *            against *ret_size in 64-bit arithmetic.
+ * Threads:   the thread of the host function.
+ * Errors:    ADK_E_INVALID where the module exports no memory named "memory".
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 2, 3) int adk_wasm_caller_memory(adk_wasm_caller *caller, uint8_t **ret_data,
+                                                                     uint64_t *ret_size);
+
+/**
+ * Stops the guest with an exit code, as proc_exit does. Takes effect when the host function returns 0.
+ *
+ * Ownership: borrows `caller`.
+ * Threads:   the thread of the host function.
+ * Errors:    none.
+ * Since:     0.1
+ */
+ADK_API ADK_NONNULL(1) void adk_wasm_caller_exit(adk_wasm_caller *caller, uint32_t exit_code);
+
+ADK_END_DECLS
+
+#endif

@@ -1,0 +1,154 @@
+/*
+ * `adk-sandbox run`: one program, one run. This file has the options and the order of things; the pieces are beside
+ * it (run.h).
+ */
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "cli/command.h"
+#include "cli/message.h"
+#include "cli/report.h"
+#include "cli/run.h"
+
+#define TIMEOUT_DEFAULT_NS UINT64_C(30000000000)
+
+#define FIELD(name) offsetof(struct cli_run_settings, name)
+
+static const struct cli_option options[] = {
+    {'c', "code", "CODE", CLI_TEXT, FIELD(code), .ends_options = true,
+     .help = "run CODE instead of a file; ends the options"},
+    {'l', "language", "WORD", CLI_TEXT, FIELD(language), .check = cli_run_check_language,
+     .help = "wasm, python, ...; default: by the file's ending"},
+    {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1,
+     .help = "deadline: 1ns 5us 500ms 2s 1m; default: 30s"},
+    {'m', "memory", "SIZE", CLI_SIZE, FIELD(memory), .least = 1, .most = ADK_MEMORY_LIMIT_MAX_BYTES,
+     .help = "memory limit: KiB, MiB, GiB; default: 64MiB"},
+    {'e', "env", "NAME=VALUE", CLI_LIST, FIELD(env), .check = cli_run_check_env,
+     .help = "set a variable for the guest; repeatable"},
+    {'i', "stdin", "FILE|-", CLI_TEXT, FIELD(stdin_path), .help = "the guest's standard input; default: empty"},
+    {'\0', "output-limit", "SIZE", CLI_SIZE, FIELD(output_limit), .least = 1, .most = ADK_OUTPUT_LIMIT_MAX_BYTES,
+     .help = "what each stream may bring; --json: 1MiB"},
+    {'\0', "output-policy", "WORD", CLI_TEXT, FIELD(output_policy), .check = cli_run_check_output_policy,
+     .help = "beyond it: truncate (default) or stop"},
+    {'\0', "fuel", "N", CLI_NUMBER, FIELD(fuel), .least = 1, .help = "stop after N units of work"},
+    {'\0', "seed", "N", CLI_NUMBER, FIELD(seed), .help = "random numbers are a stream from N"},
+    {'\0', "clock", "TIME", CLI_TIME, FIELD(clock), .help = "clocks are virtual, from RFC 3339 TIME or ns"},
+    {'\0', "json", NULL, CLI_FLAG, FIELD(json), .help = "print a report, one JSON object, nothing else"},
+    {'v', "verbose", NULL, CLI_FLAG, FIELD(verbose), .help = "say what the run used"},
+    {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
+};
+
+static const struct cli_option_table table = {"run", options, ADK_COUNT(options)};
+
+static int print_help(void)
+{
+    ADK_AUTO_FREE char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return CLI_EXIT_FAILED;
+    (void)fputs("Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...\n"
+                "       adk-sandbox run [OPTION]... -c CODE [ARG]...\n"
+                "Run a program that nobody has reviewed, within limits. Options end at FILE.\n\n",
+                out);
+    cli_options_print_help(&table, out);
+    (void)fputs("\nExamples:\n"
+                "  adk-sandbox run -t 500ms -m 32MiB hello.wasm one two\n"
+                "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
+                out);
+    if (fclose(out) != 0)
+        return CLI_EXIT_FAILED;
+    return cli_put_stdout(adk_bytes_make(text, size));
+}
+
+static int make_backend(struct cli_run *run, adk_error **ret_error)
+{
+    adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
+
+    wasm.slots = 1;
+    wasm.cache_modules = 1;
+    return adk_wasm_backend_new(&wasm, &run->backend, ret_error);
+}
+
+/*
+ * A signal came while the input was still being read. The run takes place all the same, with its cancellation fired,
+ * so that it is reported like any other; where there is no program yet, an empty one stands in.
+ */
+static void make_interrupted_request(struct cli_run *run)
+{
+    if (run->request.code.size == 0)
+        run->request.code = adk_bytes_from_cstr("(module (func (export \"_start\")))");
+}
+
+/* From settings to result. */
+static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_error)
+{
+    int failed = adk_cancel_new(&run->cancel, ret_error);
+
+    if (failed != ADK_OK)
+        return failed;
+    failed = cli_signals_start(&run->signals, run->cancel, ret_error);
+    if (failed != ADK_OK)
+        return failed;
+    cli_streams_open(&run->streams, run->settings.output_limit.value, run->signals.wake_fd);
+    failed = cli_run_request(run, argc, argv, ret_error);
+    if (failed == CLI_INTERRUPTED)
+        make_interrupted_request(run);
+    else if (failed != ADK_OK)
+        return failed;
+    failed = make_backend(run, ret_error);
+    if (failed != ADK_OK)
+        return failed;
+    if (!run->settings.json)
+        cli_streams_attach(&run->streams, &run->request);
+    return adk_backend_execute(run->backend, &run->request, run->cancel, &run->result, ret_error);
+}
+
+static void dispose(struct cli_run *run)
+{
+    cli_signals_stop(&run->signals);
+    cli_streams_close(&run->streams);
+    adk_result_free(run->result);
+    adk_backend_free(run->backend);
+    adk_cancel_free(run->cancel);
+    cli_list_free(&run->settings.env);
+    free(run->code.data);
+    free(run->input.data);
+    free(run->env);
+    free(run->args);
+}
+
+static int run_and_tell(struct cli_run *run, int argc, char **argv)
+{
+    adk_error *error = NULL;
+    int failed = execute(run, argc, argv, &error);
+
+    cli_signals_run_over(&run->signals);
+    if (failed != ADK_OK)
+        return cli_tell_error(error, run->settings.json);
+    return run->settings.json ? cli_run_report(run) : cli_run_tell(run);
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
+    struct cli_run run = {
+        .request = ADK_REQUEST_INIT,
+        .signals = CLI_SIGNALS_INIT,
+        .settings.timeout.value = TIMEOUT_DEFAULT_NS,
+        .streams = {.out.writer.own_fd = -1, .err.writer.own_fd = -1},
+    };
+    adk_error *error = NULL;
+    int first = 0;
+    int status = 0;
+    int failed = cli_options_parse(&table, argc, argv, &run.settings, &first, &error);
+
+    if (failed != ADK_OK)
+        status = cli_tell_error(error, cli_options_have_flag(&table, argc, argv, "json"));
+    else if (run.settings.help)
+        status = print_help();
+    else
+        status = run_and_tell(&run, argc - first, argv + first);
+    dispose(&run);
+    return status;
+}

@@ -1,0 +1,67 @@
+/*
+ * The command `run`, in pieces: settings (cmd_run.c) become a request (run_request.c), which gives a result, which is
+ * told (run_report.c).
+ */
+#ifndef ADK_CLI_RUN_H
+#define ADK_CLI_RUN_H
+
+#include <stdbool.h>
+
+#include <adk/sandbox.h>
+
+#include "cli/input.h"
+#include "cli/options.h"
+#include "cli/run_streams.h"
+#include "cli/signals.h"
+
+/** What the command line says. Texts are borrowed from argv. */
+struct cli_run_settings {
+    const char *code;
+    const char *language;
+    const char *stdin_path;
+    const char *output_policy;
+    struct cli_list env;
+    struct cli_figure timeout;
+    struct cli_figure memory;
+    struct cli_figure output_limit;
+    struct cli_figure fuel;
+    struct cli_figure seed;
+    struct cli_figure clock;
+    bool json;
+    bool verbose;
+    bool help;
+};
+
+/** A run and all it owns; zero to begin with, but for the signals. */
+struct cli_run {
+    struct cli_run_settings settings;
+    adk_request request;
+    struct cli_input code;
+    struct cli_input input;
+    adk_env *env;
+    adk_bytes *args;
+    adk_cancel *cancel;
+    adk_backend *backend;
+    adk_result *result;
+    struct cli_signals signals;
+    struct cli_streams streams;
+};
+
+/** What is wrong with a text given to -e, -l, --output-policy; NULL where nothing is. */
+const char *cli_run_check_env(const char *text);
+const char *cli_run_check_language(const char *text);
+const char *cli_run_check_output_policy(const char *text);
+
+/**
+ * Fills run->request from run->settings and the arguments: FILE and what follows, or, with code given, the guest's
+ * arguments alone. Reads the files, so it may return CLI_INTERRUPTED.
+ */
+int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_error);
+
+/** Says how the run ended, without --json; the streams are finished with. Returns the exit status. */
+int cli_run_tell(struct cli_run *run);
+
+/** The same as a report. */
+int cli_run_report(const struct cli_run *run);
+
+#endif

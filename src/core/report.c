@@ -1,0 +1,272 @@
+/*
+ * The report: the one place that knows its JSON. docs/report.schema.json is its description; keep the two in step.
+ */
+#include <adk/report.h>
+
+#include <jansson.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "core/error.h"
+#include "core/result.h"
+
+static void free_json(json_t *json)
+{
+    json_decref(json);
+}
+ADK_DEFINE_AUTO(json_t, free_json);
+
+/* json_object_set_new() takes the value also on failure, and fails on NULL: a chain of these needs one check. */
+static int set(json_t *object, const char *key, json_t *value)
+{
+    return json_object_set_new(object, key, value);
+}
+
+static json_t *number(uint64_t value)
+{
+    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *number_if(bool known, uint64_t value)
+{
+    return known ? number(value) : json_null();
+}
+
+static json_t *word(const char *of)
+{
+    return of == NULL ? json_null() : json_string(of);
+}
+
+static json_t *text(adk_bytes bytes)
+{
+    return bytes.size == 0 ? json_string("") : json_stringn(bytes.data, bytes.size);
+}
+
+static json_t *text_or_null(adk_bytes bytes)
+{
+    return bytes.size == 0 ? json_null() : text(bytes);
+}
+
+/* 64 bits do not survive most JSON readers. */
+static json_t *number_text(bool known, uint64_t value)
+{
+    return known ? json_sprintf("%llu", (unsigned long long)value) : json_null();
+}
+
+static json_t *base64(adk_bytes bytes)
+{
+    size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    ADK_AUTO_FREE char *encoded = malloc(size);
+
+    if (encoded == NULL)
+        return NULL;
+    (void)sodium_bin2base64(encoded, size, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    return json_string(encoded);
+}
+
+/* A cut at a byte count may lie within a character: up to three bytes of it are left out, as the rest was. */
+static adk_bytes without_split_end(adk_bytes bytes)
+{
+    const unsigned char *data = bytes.data;
+
+    for (size_t cut = 1; cut <= 3 && cut <= bytes.size; cut++) {
+        if ((data[bytes.size - cut] & 0xc0) == 0xc0)
+            return adk__utf8_sequence(data + bytes.size - cut, cut) == 0 ? adk_bytes_make(data, bytes.size - cut)
+                                                                         : bytes;
+    }
+    return bytes;
+}
+
+static adk_bytes without_split_start(adk_bytes bytes)
+{
+    const unsigned char *data = bytes.data;
+    size_t cut = 0;
+
+    while (cut < 3 && cut < bytes.size && (data[cut] & 0xc0) == 0x80)
+        cut++;
+    return adk_bytes_make(data + cut, bytes.size - cut);
+}
+
+static int set_bytes(json_t *object, const char *key, const char *encoding_key, adk_bytes bytes, adk_bytes as_text)
+{
+    if (adk__utf8_valid(as_text.data, as_text.size))
+        return set(object, key, text(as_text));
+    return set(object, key, base64(bytes)) | set(object, encoding_key, json_string("base64"));
+}
+
+static int set_output(json_t *report, const char *name, adk_output output)
+{
+    char tail_key[32];
+    char encoding_key[32];
+    char tail_encoding_key[40];
+    int failed;
+
+    (void)snprintf(tail_key, sizeof(tail_key), "%s_tail", name);
+    (void)snprintf(encoding_key, sizeof(encoding_key), "%s_encoding", name);
+    (void)snprintf(tail_encoding_key, sizeof(tail_encoding_key), "%s_tail_encoding", name);
+    if (!output.truncated)
+        return set_bytes(report, name, encoding_key, output.head, output.head);
+    failed = set_bytes(report, name, encoding_key, output.head, without_split_end(output.head));
+    return failed | set_bytes(report, tail_key, tail_encoding_key, output.tail, without_split_start(output.tail));
+}
+
+static json_t *backtrace_json(const adk_result *result)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+
+    for (size_t i = 0; !failed && i < result->frame_count; i++) {
+        const adk_frame *frame = &result->frames[i];
+
+        if (frame->function_name.size > 0)
+            failed = json_array_append_new(list, text(frame->function_name));
+        else
+            failed = json_array_append_new(list, json_sprintf("function[%u]", frame->function_index));
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+static json_t *trap_json(const adk_result *result)
+{
+    json_t *trap;
+
+    if (result->trap_kind == NULL)
+        return json_null();
+    trap = json_object();
+    if (set(trap, "kind", json_string(result->trap_kind)) |
+        set(trap, "message", text(adk_result_trap_message(result))) |
+        set(trap, "backtrace", backtrace_json(result))) {
+        json_decref(trap);
+        return NULL;
+    }
+    return trap;
+}
+
+static const char *cache_word(adk_cache_state cache)
+{
+    static const char *const words[] = {NULL, "hit", "disk", "miss"};
+
+    return cache < ADK_COUNT(words) ? words[cache] : NULL;
+}
+
+static json_t *usage_json(const adk_usage *usage)
+{
+    json_t *json = json_object();
+
+    if (set(json, "compile_ns", number(usage->compile_ns)) |
+        set(json, "instantiate_ns", number(usage->instantiate_ns)) | set(json, "run_ns", number(usage->run_ns)) |
+        set(json, "cpu_ns", number_if((usage->measured & ADK_USAGE_CPU) != 0, usage->cpu_ns)) |
+        set(json, "cache", word(cache_word(usage->cache))) |
+        set(json, "memory_peak_bytes", number(usage->memory_peak_bytes)) |
+        set(json, "memory_denied", number(usage->memory_denied)) |
+        set(json, "fuel", number_if((usage->measured & ADK_USAGE_FUEL) != 0, usage->fuel)) |
+        set(json, "host_calls", number(usage->host_calls))) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static json_t *limits_json(const adk_limits *limits)
+{
+    json_t *json = json_object();
+
+    if (set(json, "timeout_ns", number(limits->timeout_ns)) |
+        set(json, "memory_limit_bytes", number(limits->memory_limit_bytes)) |
+        set(json, "output_limit_bytes", number(limits->output_limit_bytes)) |
+        set(json, "output_policy", json_string(limits->output_policy == ADK_OUTPUT_STOP ? "stop" : "truncate")) |
+        set(json, "fuel", number_if(limits->fuel != 0, limits->fuel)) |
+        set(json, "random_seed", number_text((limits->flags & ADK_REQUEST_SEED) != 0, limits->random_seed)) |
+        set(json, "clock_start_ns", number_if((limits->flags & ADK_REQUEST_CLOCK) != 0, limits->clock_start_ns))) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static json_t *pair_json(json_t *of_stdout, json_t *of_stderr)
+{
+    json_t *json = json_object();
+
+    if (set(json, "stdout", of_stdout) | set(json, "stderr", of_stderr)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static int set_ending(json_t *report, const adk_result *r)
+{
+    bool has_code = r->outcome == ADK_OUTCOME_EXITED || r->outcome == ADK_OUTCOME_SIGNALED;
+
+    return set(report, "report", json_integer(ADK_REPORT_VERSION)) |
+           set(report, "status", word(adk_outcome_status_cstr(r->outcome))) |
+           set(report, "outcome", word(adk_outcome_cstr(r->outcome))) |
+           set(report, "phase", word(adk_phase_cstr(r->phase))) |
+           set(report, "exit_code", number_if(has_code, r->code)) | set(report, "trap", trap_json(r)) |
+           set(report, "reason", word(adk_reason_cstr(r->reason))) |
+           set(report, "message", text_or_null(adk_result_message(r)));
+}
+
+static int set_rest(json_t *report, const adk_result *r)
+{
+    adk_output out = adk_result_stdout(r);
+    adk_output err = adk_result_stderr(r);
+
+    return set_output(report, "stdout", out) | set_output(report, "stderr", err) |
+           set(report, "bytes", pair_json(number(out.written_bytes), number(err.written_bytes))) |
+           set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated))) |
+           set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
+           set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits)) |
+           set(report, "files", json_array()) | set(report, "backend", word(r->backend)) |
+           set(report, "language", word(r->language)) | set(report, "isolation", word(r->isolation)) |
+           set(report, "hint", word(adk__result_hint(r)));
+}
+
+static int dump(const json_t *report, char **ret_text, adk_error **ret_error)
+{
+    char *dumped = json_dumps(report, JSON_COMPACT);
+
+    if (dumped == NULL)
+        return adk__fail_nomem(ret_error);
+    *ret_text = dumped;
+    return ADK_OK;
+}
+
+int adk_report_json(const adk_result *result, char **ret_text_cstr, adk_error **ret_error)
+{
+    ADK_AUTO(free_json) json_t *report = json_object();
+
+    if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result) != 0)
+        return adk__fail_nomem(ret_error);
+    return dump(report, ret_text_cstr, ret_error);
+}
+
+int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_error **ret_error)
+{
+    ADK_AUTO(free_json) json_t *report = json_object();
+    int code = adk_error_code(error);
+
+    if (report == NULL || set(report, "report", json_integer(ADK_REPORT_VERSION)) |
+                              set(report, "status", json_string("error")) | set(report, "outcome", json_null()) |
+                              set(report, "phase", json_null()) | set(report, "exit_code", json_null()) |
+                              set(report, "trap", json_null()) |
+                              set(report, "reason", word(adk_error_name_cstr(code))) |
+                              set(report, "code", word(adk_error_original_code_cstr(code))) |
+                              set(report, "message", word(adk_error_message_cstr(error))) |
+                              set(report, "stdout", json_string("")) | set(report, "stderr", json_string("")) |
+                              set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
+                              set(report, "truncated", pair_json(json_false(), json_false())) |
+                              set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
+                              set(report, "limits", json_null()) | set(report, "files", json_array()) |
+                              set(report, "backend", json_null()) | set(report, "language", json_null()) |
+                              set(report, "isolation", json_null()) | set(report, "hint", json_null()))
+        return adk__fail_nomem(ret_error);
+    return dump(report, ret_text_cstr, ret_error);
+}

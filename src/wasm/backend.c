@@ -1,0 +1,464 @@
+/*
+ * The WebAssembly backend: from a checked request to a result.
+ *
+ * One direction: the module is found or compiled, a slot is taken, the guest is instantiated and run, the outcome is set.
+ * Deadline and cancellation are looked at between the steps; within the guest the engine's epoch does it, within host
+ * calls these do themselves.
+ */
+#include <adk/version.h>
+#include <adk/wasm.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "core/backend.h"
+#include "core/error.h"
+#include "core/result.h"
+#include "core/struct_size.h"
+#include "wasm/cache.h"
+#include "wasm/ending.h"
+#include "wasm/host.h"
+#include "wasm/run.h"
+#include "wasm/stack.h"
+
+#define SLOTS_DEFAULT 64
+#define SLOTS_MAX 1024
+#define CACHE_MODULES_DEFAULT 256
+#define CACHE_BYTES_DEFAULT ((uint64_t)256 << 20)
+
+struct wasm {
+    adk_wasm_options options;
+    char *entry;
+    adk_wasm_host_function *host_functions;
+    adk__engines engines;
+    adk__cache cache;
+};
+
+struct adk_wasm_module {
+    struct wasm *wasm;
+    adk__module *plain; /* the plain flavour; the others are found by the source */
+    size_t size;
+    uint8_t source[];
+};
+
+/* ---- one run ------------------------------------------------------------------------------------------------------ */
+
+static uint32_t flavour_of(const adk_request *request)
+{
+    const uint32_t both = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK;
+    uint32_t flavour = 0;
+
+    if (request->fuel != 0)
+        flavour |= ADK__FLAVOUR_FUEL;
+    if ((request->flags & both) == both)
+        flavour |= ADK__FLAVOUR_DETERMINISTIC;
+    return flavour;
+}
+
+static int find_module(struct wasm *wasm, adk__run *run, uint32_t shard, adk__refusal *refusal,
+                       adk__module **ret_module, adk_error **ret_error)
+{
+    const adk_request *request = run->request;
+    adk__cache_wish wish = {&wasm->engines, flavour_of(request), shard, request->code, &run->interrupt};
+    const adk_wasm_module *prepared = request->module;
+
+    if (prepared != NULL) {
+        if (wish.flavour == prepared->plain->flavour) {
+            run->result->usage.cache = ADK_CACHE_HIT;
+            *ret_module = adk__module_ref(prepared->plain);
+            return ADK_OK;
+        }
+        wish.code = adk_bytes_make(prepared->source, prepared->size);
+    }
+    return adk__cache_get(&wasm->cache, &wish, refusal, ret_module, &run->result->usage.cache, ret_error);
+}
+
+/* A slot in the shard of this CPU, or failing that a place in the shard without a pool. */
+static int take_slot(struct wasm *wasm, uint32_t flavour, uint32_t index, adk__shard **ret_shard,
+                     adk_error **ret_error)
+{
+    adk__shard *shard;
+    int status = adk__engines_shard(&wasm->engines, flavour, index, &shard, ret_error);
+
+    if (status == ADK_OK && shard->slots != 0 &&
+        atomic_fetch_add_explicit(&shard->used, 1, memory_order_relaxed) >= shard->slots) {
+        (void)atomic_fetch_sub_explicit(&shard->used, 1, memory_order_relaxed);
+        status = adk__engines_shard(&wasm->engines, flavour, adk__engines_spare(&wasm->engines), &shard, ret_error);
+    }
+    if (status == ADK_OK)
+        *ret_shard = shard;
+    return status;
+}
+
+static void give_slot(adk__shard *shard)
+{
+    if (shard->slots != 0)
+        (void)atomic_fetch_sub_explicit(&shard->used, 1, memory_order_relaxed);
+}
+
+/* The guest's whole life. NULL, or the engine's error. */
+static wasmtime_error_t *live(const struct wasm *wasm, adk__run *run, const adk__module *module,
+                              const wasmtime_instance_pre_t *pre, wasmtime_store_t *store)
+{
+    adk_usage *usage = &run->result->usage;
+    const char *entry = wasm->options.entry_cstr;
+    uint64_t start_ns = adk__now_ns();
+    uint64_t ready_ns;
+    wasmtime_instance_t instance;
+    wasmtime_error_t *error;
+
+    run->phase = ADK_PHASE_INSTANTIATE;
+    error = adk_engine_instantiate(pre, store, &instance);
+    ready_ns = adk__now_ns();
+    usage->instantiate_ns = ready_ns - start_ns;
+    if (error != NULL)
+        return error;
+    run->phase = ADK_PHASE_RUN;
+    if (module->has_initialize)
+        error = adk_engine_call(store, &instance, "_initialize", strlen("_initialize"));
+    if (error == NULL && module->has_entry)
+        error = adk_engine_call(store, &instance, entry, strlen(entry));
+    usage->run_ns = adk__now_ns() - ready_ns;
+    return error;
+}
+
+static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__module *module, adk__shard *shard,
+                        const wasmtime_instance_pre_t *pre, adk_error **ret_error)
+{
+    wasmtime_store_t *store = wasmtime_store_new(shard->engine, run, NULL);
+    wasmtime_context_t *context = wasmtime_store_context(store);
+    adk_usage *usage = &run->result->usage;
+    wasmtime_error_t *error = NULL;
+    uint64_t fuel = 0;
+    int status;
+
+    adk_engine_store_hooks(store, &run->hooks);
+    wasmtime_context_set_epoch_deadline(context, 1);
+    adk__reaper_arm(&run->watched, shard->engine, run->interrupt.deadline_ns);
+    if (run->request->fuel != 0)
+        error = wasmtime_context_set_fuel(context, run->request->fuel);
+    if (error == NULL && !adk__run_is_due(run, ADK_PHASE_INSTANTIATE))
+        error = live(wasm, run, module, pre, store);
+    if (run->request->fuel != 0 && wasmtime_context_get_fuel(context, &fuel) == NULL) {
+        usage->fuel = run->request->fuel - fuel;
+        usage->measured |= ADK_USAGE_FUEL;
+    }
+    status = adk__ending_set(run, error, ret_error);
+    error = adk_engine_store_delete(store);
+    if (error != NULL)
+        return adk__engine_fail(ret_error, ADK_E_INTERNAL, "clean up after a module", error);
+    return status;
+}
+
+static int run_module(struct wasm *wasm, adk__run *run, adk__module *module, uint32_t index, adk_error **ret_error)
+{
+    const wasmtime_instance_pre_t *pre = NULL;
+    adk__shard *shard;
+    int status;
+
+    status = take_slot(wasm, module->flavour, index, &shard, ret_error);
+    if (status != ADK_OK)
+        return status;
+    status = adk__module_in_shard(module, shard, &pre, ret_error);
+    if (status == ADK_OK)
+        status = run_in_store(wasm, run, module, shard, pre, ret_error);
+    give_slot(shard);
+    return status;
+}
+
+static int reject(adk_result *result, const adk__refusal *refusal, adk_error **ret_error)
+{
+    result->outcome = ADK_OUTCOME_REJECTED;
+    result->reason = refusal->reason;
+    if (adk__result_message(result, "%.*s", (int)refusal->message.size, (const char *)refusal->message.data) != ADK_OK)
+        return adk__fail_nomem(ret_error);
+    return ADK_OK;
+}
+
+static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_error **ret_error)
+{
+    adk__refusal refusal = ADK__REFUSAL_INIT;
+    ADK_AUTO(adk__module_unref) adk__module *module = NULL;
+    uint32_t index = adk__engines_here(&wasm->engines);
+    int status = ADK_OK;
+
+    if (!adk__run_is_due(run, ADK_PHASE_COMPILE))
+        status = find_module(wasm, run, index, &refusal, &module, ret_error);
+    run->result->usage.compile_ns = adk__now_ns() - start_ns;
+    if (status == ADK_OK) {
+        if (adk__run_is_due(run, ADK_PHASE_COMPILE))
+            status = adk__ending_set(run, NULL, ret_error);
+        else if (refusal.reason != ADK_REASON_NONE)
+            status = reject(run->result, &refusal, ret_error);
+        else
+            status = run_module(wasm, run, module, index, ret_error);
+    }
+    adk__buf_free(&refusal.message);
+    return status;
+}
+
+static int execute_here(struct wasm *wasm, const adk_request *request, adk_cancel *cancel, uint64_t start_ns,
+                        adk_result **ret_result, adk_error **ret_error)
+{
+    bool cpu = (request->flags & ADK_REQUEST_CPU_TIME) != 0;
+    uint64_t cpu_start_ns = cpu ? adk__clock_ns(CLOCK_THREAD_CPUTIME_ID) : 0;
+    ADK_AUTO(adk_result_free) adk_result *result = NULL;
+    adk__run *run;
+    int status;
+
+    status = adk_result_new(request, &result, ret_error);
+    if (status == ADK_OK)
+        status = adk__run_begin(request, cancel, start_ns, result, &run, ret_error);
+    if (status != ADK_OK)
+        return status;
+    status = run_request(wasm, run, start_ns, ret_error);
+    result->usage.memory_peak_bytes = run->budget.peak_bytes;
+    result->usage.memory_denied = run->budget.denied;
+    result->usage.host_calls = run->host_calls;
+    adk__run_end(run);
+    if (status != ADK_OK)
+        return status;
+    if (cpu) {
+        result->usage.cpu_ns = adk__clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_start_ns;
+        result->usage.measured |= ADK_USAGE_CPU;
+    }
+    *ret_result = adk__take_ptr(result);
+    return ADK_OK;
+}
+
+struct call {
+    struct wasm *wasm;
+    const adk_request *request;
+    adk_cancel *cancel;
+    uint64_t start_ns;
+    adk_result **ret_result;
+    adk_error **ret_error;
+    int status;
+};
+
+static void execute_call(void *data)
+{
+    struct call *c = data;
+
+    c->status = execute_here(c->wasm, c->request, c->cancel, c->start_ns, c->ret_result, c->ret_error);
+}
+
+static int execute(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
+                   adk_error **ret_error)
+{
+    struct call c = {state, request, cancel, adk__now_ns(), ret_result, ret_error, ADK_OK};
+    int failed;
+
+    if (request->module != NULL && request->module->wasm != state)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the prepared module belongs to another backend");
+    if (ADK_LIKELY(adk__stack_has(ADK__RUN_STACK_BYTES))) {
+        execute_call(&c);
+        return c.status;
+    }
+    failed = adk__stack_run(execute_call, &c);
+    if (failed)
+        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "start a thread to run on, the caller's stack being short");
+    return c.status;
+}
+
+/* ---- prepared modules --------------------------------------------------------------------------------------------- */
+
+struct preparation {
+    struct wasm *wasm;
+    adk_bytes code;
+    adk__interrupt *interrupt;
+    adk__refusal refusal;
+    adk__module *module;
+};
+
+static int prepare(struct preparation *p, adk_error **ret_error)
+{
+    adk__cache_wish wish = {&p->wasm->engines, 0, adk__engines_here(&p->wasm->engines), p->code, p->interrupt};
+    adk_cache_state state;
+    int status = adk__cache_get(&p->wasm->cache, &wish, &p->refusal, &p->module, &state, ret_error);
+
+    if (status == ADK_OK && p->module == NULL)
+        status = adk__fail(ret_error, ADK_E_INVALID, 0, "%.*s", (int)p->refusal.message.size,
+                           (const char *)p->refusal.message.data);
+    adk__buf_free(&p->refusal.message);
+    return status;
+}
+
+int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **ret_module, adk_error **ret_error)
+{
+    struct wasm *wasm = adk__backend_state(backend, execute);
+    adk__interrupt never;
+    struct preparation p = {wasm, code, &never, ADK__REFUSAL_INIT, NULL};
+    adk_wasm_module *module;
+    int status;
+
+    if (wasm == NULL)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the backend \"%s\" is not the library's WebAssembly backend",
+                         adk_backend_name_cstr(backend));
+    if (code.data == NULL || code.size == 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the code is empty");
+    if (adk__interrupt_init(&never) != 0)
+        return adk__fail_nomem(ret_error);
+    status = prepare(&p, ret_error);
+    adk__interrupt_destroy(&never);
+    if (status != ADK_OK)
+        return status;
+    module = malloc(sizeof(*module) + code.size);
+    if (module == NULL) {
+        adk__module_unref(p.module);
+        return adk__fail_nomem(ret_error);
+    }
+    module->wasm = wasm;
+    module->plain = p.module;
+    module->size = code.size;
+    memcpy(module->source, code.data, code.size);
+    *ret_module = module;
+    return ADK_OK;
+}
+
+void adk_wasm_module_free(adk_wasm_module *module)
+{
+    if (module == NULL)
+        return;
+    adk__module_unref(module->plain);
+    free(module);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+/* A module with data holds a descriptor per shard: together they may take a quarter of what the process may open. */
+static uint32_t modules_for_descriptors(uint32_t shards)
+{
+    struct rlimit limit;
+    rlim_t modules;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT32_MAX;
+    modules = limit.rlim_cur / 4 / shards;
+    return modules < 1 ? 1 : modules > UINT32_MAX ? UINT32_MAX : (uint32_t)modules;
+}
+
+static int set_defaults(adk_wasm_options *options, adk_error **ret_error)
+{
+    if (options->slots > SLOTS_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%u slots are more than %d", options->slots, SLOTS_MAX);
+    if (options->slots == 0)
+        options->slots = SLOTS_DEFAULT;
+    if (options->cache_modules == 0)
+        options->cache_modules = CACHE_MODULES_DEFAULT;
+    if (options->cache_bytes == 0)
+        options->cache_bytes = CACHE_BYTES_DEFAULT;
+    if (options->entry_cstr == NULL)
+        options->entry_cstr = "_start";
+    if (options->entry_cstr[0] == '\0' || strlen(options->entry_cstr) > ADK__NAME_SHOWN ||
+        !adk__utf8_valid(options->entry_cstr, strlen(options->entry_cstr)))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the entry's name must be UTF-8 of 1 to %d bytes",
+                         ADK__NAME_SHOWN);
+    return adk__host_check(options, ret_error);
+}
+
+static int copy_options(struct wasm *wasm, const adk_wasm_options *options, adk_error **ret_error)
+{
+    size_t size = options->host_functions_count * sizeof(*options->host_functions);
+    int status;
+
+    wasm->options = *options;
+    status = set_defaults(&wasm->options, ret_error);
+    if (status != ADK_OK)
+        return status;
+    wasm->entry = strdup(wasm->options.entry_cstr);
+    wasm->options.entry_cstr = wasm->entry;
+    if (size > 0) {
+        wasm->host_functions = malloc(size);
+        if (wasm->host_functions != NULL)
+            memcpy(wasm->host_functions, options->host_functions, size);
+        wasm->options.host_functions = wasm->host_functions;
+    }
+    if (wasm->entry == NULL || (size > 0 && wasm->host_functions == NULL))
+        return adk__fail_nomem(ret_error);
+    return ADK_OK;
+}
+
+static void free_wasm(struct wasm *wasm)
+{
+    if (wasm == NULL)
+        return;
+    free(wasm->entry);
+    free(wasm->host_functions);
+    free(wasm);
+}
+ADK_DEFINE_AUTO(struct wasm, free_wasm);
+
+static void destroy(void *state)
+{
+    struct wasm *wasm = state;
+
+    adk__reaper_barrier();
+    adk__cache_destroy(&wasm->cache);
+    adk__engines_destroy(&wasm->engines);
+    adk__reaper_release();
+    free_wasm(wasm);
+}
+
+static int open_wasm(struct wasm *wasm, adk_error **ret_error)
+{
+    uint32_t descriptors;
+    uint32_t modules = wasm->options.cache_modules;
+    int status = adk__engines_init(&wasm->engines, &wasm->options, ret_error);
+
+    if (status != ADK_OK)
+        return status;
+    descriptors = modules_for_descriptors(wasm->engines.shard_count);
+    status = adk__cache_init(&wasm->cache, modules < descriptors ? modules : descriptors, wasm->options.cache_bytes,
+                             ret_error);
+    if (status != ADK_OK) {
+        adk__engines_destroy(&wasm->engines);
+        return status;
+    }
+    status = adk__reaper_retain(ret_error);
+    if (status != ADK_OK) {
+        adk__cache_destroy(&wasm->cache);
+        adk__engines_destroy(&wasm->engines);
+    }
+    return status;
+}
+
+int adk_wasm_backend_new(const adk_wasm_options *given, adk_backend **ret_backend, adk_error **ret_error)
+{
+    static const adk_wasm_options defaults = ADK_WASM_OPTIONS_INIT;
+    const adk_backend_ops ops = {sizeof(ops), execute, destroy};
+    const adk_capabilities capabilities = {
+        sizeof(capabilities),
+        ADK_ENFORCES_TIMEOUT | ADK_ENFORCES_MEMORY | ADK_ENFORCES_NETWORK | ADK_ENFORCES_FILE_READ |
+            ADK_ENFORCES_FILE_WRITE | ADK_ENFORCES_ENVIRONMENT | ADK_ENFORCES_OUTPUT | ADK_ENFORCES_FUEL |
+            ADK_ENFORCES_DETERMINISM,
+        1u << ADK_LANGUAGE_WASM, "wasm"};
+    ADK_AUTO(free_wasm) struct wasm *wasm = calloc(1, sizeof(*wasm));
+    adk_wasm_options options;
+    int status;
+
+    if (wasm == NULL)
+        return adk__fail_nomem(ret_error);
+    if (!adk__struct_read(&options, sizeof(options), given == NULL ? &defaults : given))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the options");
+    status = copy_options(wasm, &options, ret_error);
+    if (status == ADK_OK)
+        status = open_wasm(wasm, ret_error);
+    if (status != ADK_OK)
+        return status;
+    status = adk_backend_new(&ops, wasm, "wasm", &capabilities, ret_backend, ret_error);
+    if (status != ADK_OK) {
+        destroy(adk__take_ptr(wasm));
+        return status;
+    }
+    wasm = NULL;
+    return ADK_OK;
+}
+
+const char *adk_engine_version_cstr(void)
+{
+    return "wasmtime " WASMTIME_VERSION;
+}

@@ -1,0 +1,70 @@
+/*
+ * Engines: how wasmtime is configured, and the shards in which it is kept.
+ *
+ * A *flavour* is a configuration of the compiler (plain, metered, deterministic). A flavour has one *shard* for each CPU
+ * the process may use, with an engine, a linker and a pool of slots of its own, so that threads on different cores share
+ * nothing; and one more shard without a pool, for guests that find every slot taken. Shards are made on first use.
+ */
+#ifndef ADK_WASM_ENGINE_H
+#define ADK_WASM_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "adk_engine.h"
+
+#include <adk/error.h>
+#include <adk/wasm.h>
+
+/** Bits of a flavour. */
+enum {
+    ADK__FLAVOUR_FUEL = 1u << 0,
+    ADK__FLAVOUR_DETERMINISTIC = 1u << 1,
+    ADK__FLAVOURS = 4,
+};
+
+/** CPUs beyond this share shards. */
+#define ADK__SHARDS_MAX 65
+
+/** The engine's tables can have this many elements, the most that validation lets pass: it never answers for us. */
+#define ADK__TABLE_ELEMENTS_MAX 10000000
+#define ADK__TABLES_MAX 4
+
+typedef struct adk__shard {
+    wasm_engine_t *engine;
+    wasmtime_linker_t *linker;
+    uint32_t index;
+    uint32_t slots;   /* 0: no pool, as many guests as memory allows */
+    atomic_uint used; /* guests that hold a slot */
+} adk__shard;
+
+typedef struct adk__engines {
+    const adk_wasm_options *options; /* the backend's copy */
+    uint32_t shard_count;            /* the last is the one without a pool */
+    pthread_mutex_t mutex;           /* of making shards */
+    _Atomic(adk__shard *) shards[ADK__FLAVOURS][ADK__SHARDS_MAX];
+} adk__engines;
+
+ADK_MUST_USE int adk__engines_init(adk__engines *engines, const adk_wasm_options *options, adk_error **ret_error);
+
+/** Frees all shards. No run is under way and no module is left. */
+void adk__engines_destroy(adk__engines *engines);
+
+/** The shard of a flavour and an index below shard_count; made where it is not there yet. */
+ADK_MUST_USE int adk__engines_shard(adk__engines *engines, uint32_t flavour, uint32_t index, adk__shard **ret_shard,
+                                    adk_error **ret_error);
+
+/** The index of the shard that belongs to the CPU the thread is on. */
+uint32_t adk__engines_here(const adk__engines *engines);
+
+/** The index of the shard without a pool. */
+static inline uint32_t adk__engines_spare(const adk__engines *engines)
+{
+    return engines->shard_count - 1;
+}
+
+/** The text of an engine's error, escaped and on one line; frees `error`. ADK_E_INTERNAL for a panic, else `code`. */
+int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime_error_t *error);
+
+#endif
