@@ -61,17 +61,15 @@ static const char *in_phase(const adk_result *result, char text[CLI_FIGURE_SIZE]
     return text;
 }
 
+/* With the trap, where a refused growth led to one; the library's message says no more than this. */
 static void tell_memory_limit(const adk_result *result, const adk_limits *limits)
 {
-    ADK_AUTO_FREE char *what = NULL;
+    char what[2 * CLI_FIGURE_SIZE];
     char size[CLI_FIGURE_SIZE];
 
-    if (asprintf(&what, "memory limit of %s exceeded", cli_size_to_text(limits->memory_limit_bytes, size)) < 0)
-        what = NULL;
-    if (adk_result_trap_kind(result).size > 0)
-        tell_trap(result, what == NULL ? "memory limit exceeded" : what);
-    else
-        tell_detail(what == NULL ? "memory limit exceeded" : what, NULL, adk_result_message(result));
+    (void)snprintf(what, sizeof(what), "memory limit of %s exceeded",
+                   cli_size_to_text(limits->memory_limit_bytes, size));
+    tell_trap(result, what);
 }
 
 static void tell_outcome(const adk_result *result)

@@ -204,21 +204,35 @@ static void set_limits(const struct cli_run_settings *settings, adk_request *req
         request->output_policy = ADK_OUTPUT_STOP;
 }
 
+/* FILE, or NULL where -c gave the program. */
+static int find_program(const struct cli_run_settings *settings, int argc, char **argv, const char **ret_path,
+                        adk_error **ret_error)
+{
+    const char *input = settings->stdin_path == NULL ? "" : settings->stdin_path;
+
+    *ret_path = NULL;
+    if (settings->code != NULL)
+        return ADK_OK;
+    if (argc == 0)
+        return cli_fail(ret_error, ADK_E_INVALID, 0, "run: FILE is missing; see adk-sandbox run --help");
+    if (strcmp(argv[0], "-") == 0 && strcmp(input, "-") == 0)
+        return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --stdin: \"-\" is already read for the program");
+    *ret_path = argv[0];
+    return ADK_OK;
+}
+
 int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_error)
 {
-    const struct cli_run_settings *settings = &run->settings;
-    const char *path = settings->code == NULL && argc > 0 ? argv[0] : NULL;
-    int failed = ADK_OK;
+    const char *path = NULL;
+    int used = 0;
+    int failed = find_program(&run->settings, argc, argv, &path, ret_error);
 
-    if (settings->code == NULL && path == NULL)
-        return cli_fail(ret_error, ADK_E_INVALID, 0, "run: FILE is missing; see adk-sandbox run --help");
-    if (path != NULL && strcmp(path, "-") == 0 && settings->stdin_path != NULL &&
-        strcmp(settings->stdin_path, "-") == 0)
-        return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --stdin: \"-\" is already read for the program");
-    set_limits(settings, &run->request);
-    run->request.language = language_of(settings, path);
-    failed = set_args(run, path == NULL ? "-c" : base_name(path), path == NULL ? argc : argc - 1,
-                      path == NULL ? argv : argv + 1, ret_error);
+    if (failed != ADK_OK)
+        return failed;
+    used = path == NULL ? 0 : 1;
+    set_limits(&run->settings, &run->request);
+    run->request.language = language_of(&run->settings, path);
+    failed = set_args(run, path == NULL ? "-c" : base_name(path), argc - used, argv + used, ret_error);
     if (failed == ADK_OK)
         failed = set_env(run, ret_error);
     if (failed == ADK_OK)

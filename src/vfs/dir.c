@@ -178,7 +178,7 @@ static void free_entry(adk__vfs *vfs, entry *e)
 
 static int new_entry(adk__vfs *vfs, size_t name_size, entry **ret_entry)
 {
-    entry *e;
+    entry *e = NULL;
     int r;
 
     r = adk__vfs_charge(vfs, ENTRY_COST);
@@ -242,7 +242,7 @@ static int insert_entry(adk__vfs_inode *inode, const char *name, size_t name_siz
 int adk__vfs_dir_add(adk__vfs_inode *inode, const char *name, size_t name_size, adk__vfs_inode *child)
 {
     adk__vfs_dir *dir = &inode->dir;
-    entry *e;
+    entry *e = NULL;
     int r;
 
     r = adk__vfs_dir_own(inode);
@@ -333,7 +333,7 @@ static int own_child(adk__vfs_inode *inode, uint32_t i)
     adk__vfs_dir *dir = &inode->dir;
     uint32_t number = node_of(dir)->first + i;
     const adk__vfs_node *node = &dir->image->nodes[number];
-    entry *e;
+    entry *e = NULL;
     int r;
 
     r = new_entry(inode->vfs, 0, &e);

@@ -4,6 +4,7 @@
  */
 #include "vfs/tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -325,6 +326,7 @@ int adk__vfs_link(adk__vfs_inode *old_dir, const char *old_text, size_t old_size
     adk__vfs_inode *inode;
     int r;
 
+    assert(old_dir->vfs == new_dir->vfs);
     r = adk__vfs_path_start(&path, old_dir, old_text, old_size);
     if (r < 0)
         return r;

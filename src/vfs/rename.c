@@ -5,6 +5,7 @@
  */
 #include "vfs/tree.h"
 
+#include <assert.h>
 #include <errno.h>
 
 /* Whether `inode` is `ancestor` or beneath it. As long as the tree is deep, and no longer. */
@@ -86,6 +87,7 @@ int adk__vfs_rename(adk__vfs_inode *old_dir, const char *old_text, size_t old_si
     adk__vfs_inode *target = NULL;
     int r;
 
+    assert(old_dir->vfs == new_dir->vfs);
     r = adk__vfs_path_start(&from, old_dir, old_text, old_size);
     if (r < 0)
         return r;

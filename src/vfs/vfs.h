@@ -261,7 +261,7 @@ typedef int (*adk__vfs_visit)(void *data, const char *path, size_t path_size, ad
  * content nobody has touched is passed over, and only inodes that are `changed` are visited (directories are always
  * looked into).
  *
- * Returns 0, what `visit` returned, or -ENOMEM, -ENOTDIR.
+ * Returns 0, what `visit` returned, or -ENOMEM, -ENOTDIR; with limits in force also -ENOSPC.
  */
 int adk__vfs_walk(adk__vfs_inode *dir, bool changed_only, adk__vfs_visit visit, void *data, uint64_t *ret_skipped);
 

@@ -73,6 +73,7 @@ void adk__wasi_fds_end(adk__wasi *wasi)
         }
         fds->chunks[chunk] = NULL;
     }
+    fds->limit = 0;
     assert(fds->open == 0);
 }
 

@@ -156,7 +156,7 @@ static void test_open_flags(void **state)
 static void test_symlink_limits(void **state)
 {
     fixture f = {0};
-    char name[16];
+    char name[32];
     char target[16];
     char longest[ADK__VFS_PATH_MAX + 1];
     size_t size = 0;

@@ -67,7 +67,7 @@ static void test_readdir_goes_on(void **state)
     adk__vfs_dirent shared[4];
     adk__vfs_dirent e = {.cookie = 2};
     adk__vfs_stat st;
-    char name[16];
+    char name[32];
 
     (void)state;
     fixture_begin(&f);

@@ -1,9 +1,7 @@
 /*
  * The model test: random sequences of operations, done to a vfs and to a real directory on tmpfs, must agree in every
- * errno and result, and the two trees must be the same now and then and at the end.
- *
- * The kernel has no call that confines every operation beneath a directory, so the real side resolves parents with
- * openat2(RESOLVE_BENEATH), whose EXDEV is our EPERM, and does the operation on the last component.
+ * errno and result, and the two trees must be the same now and then and at the end. Seeds that are odd begin with a tree
+ * shown from an image, so that every copy on write is checked as well.
  *
  * Usage: test_vfs_model [OPERATIONS [SEED]], or ADK_MODEL_OPS and ADK_MODEL_SEED. A failure prints seed and step.
  */
@@ -17,16 +15,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "vfs/vfs.h"
+#include "vfs_model_real.h"
 
 #define DIRS     6
 #define FILES    6
@@ -64,6 +61,7 @@ typedef struct model {
     scan scan;
     uint64_t *inos; /* real number by ours */
     unsigned long agreed[2];
+    uint8_t content[BUF_SIZE]; /* what an image's files borrow */
 } model;
 
 static uint8_t buffer_a[BUF_SIZE];
@@ -88,146 +86,6 @@ static void agree(model *m, const char *what, const char *path, long long ours, 
     if (ours != real)
         differ(m, what, path, ours, real);
     m->agreed[ours < 0]++;
-}
-
-/* ---- the real side -------------------------------------------------------------------------------------------- */
-
-static int real_openat2(int dir, const char *path, uint64_t flags)
-{
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_BENEATH};
-    long fd;
-
-    if (strlen(path) > ADK__VFS_PATH_MAX)
-        return -ENAMETOOLONG;
-    if (path[0] == '/')
-        return -EPERM;
-    if ((flags & O_CREAT) != 0)
-        how.mode = 0600;
-    do {
-        fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-    } while (fd < 0 && errno == EAGAIN);
-    if (fd < 0)
-        return errno == EXDEV ? -EPERM : -errno;
-    return (int)fd;
-}
-
-/* The directory of the path's last component, and that component with the slashes behind it. */
-static int real_parent(int dir, const char *path, const char **ret_last)
-{
-    char parent[ADK__VFS_PATH_MAX + 2];
-    size_t end = strlen(path);
-    int fd;
-
-    if (end == 0)
-        return -ENOENT;
-    if (end > ADK__VFS_PATH_MAX)
-        return -ENAMETOOLONG;
-    if (path[0] == '/')
-        return -EPERM;
-    while (end > 0 && path[end - 1] == '/')
-        end--;
-    while (end > 0 && path[end - 1] != '/')
-        end--;
-    *ret_last = path + end;
-    (void)snprintf(parent, sizeof(parent), "%.*s", (int)end, path);
-    fd = real_openat2(dir, end == 0 ? "." : parent, O_PATH | O_DIRECTORY);
-    if (fd >= 0 && strncmp(*ret_last, "..", 2) == 0 && ((*ret_last)[2] == 0 || (*ret_last)[2] == '/')) {
-        int up = real_openat2(dir, path, O_PATH);
-
-        if (up == -EPERM) {
-            close(fd);
-            return -EPERM;
-        }
-        close(up);
-    }
-    return fd;
-}
-
-typedef enum { OP_MKDIR, OP_RMDIR, OP_UNLINK } name_op;
-
-static int real_name_op(int dir, const char *path, name_op op)
-{
-    const char *last;
-    int fd = real_parent(dir, path, &last);
-    int r;
-
-    if (fd < 0)
-        return fd;
-    if (op == OP_MKDIR)
-        r = mkdirat(fd, last, 0700);
-    else
-        r = unlinkat(fd, last, op == OP_RMDIR ? AT_REMOVEDIR : 0);
-    r = r < 0 ? -errno : 0;
-    close(fd);
-    return r;
-}
-
-static int real_rename(int old_dir, const char *old_path, int new_dir, const char *new_path)
-{
-    const char *old_last;
-    const char *new_last;
-    int from = real_parent(old_dir, old_path, &old_last);
-    int to;
-    int r;
-
-    if (from < 0)
-        return from;
-    to = real_parent(new_dir, new_path, &new_last);
-    if (to < 0) {
-        close(from);
-        return to;
-    }
-    r = renameat(from, old_last, to, new_last) < 0 ? -errno : 0;
-    close(from);
-    close(to);
-    return r;
-}
-
-static int real_link(int old_dir, const char *old_path, bool follow, int new_dir, const char *new_path)
-{
-    const char *old_last;
-    const char *new_last;
-    char proc[32];
-    int inode = real_openat2(old_dir, old_path, O_PATH | (follow ? 0U : O_NOFOLLOW));
-    int from;
-    int to;
-    int r;
-
-    if (inode < 0)
-        return inode;
-    to = real_parent(new_dir, new_path, &new_last);
-    if (to < 0) {
-        close(inode);
-        return to;
-    }
-    if (follow || old_path[strlen(old_path) - 1] == '/') {
-        (void)snprintf(proc, sizeof(proc), "/proc/self/fd/%d", inode);
-        r = linkat(AT_FDCWD, proc, to, new_last, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
-    } else {
-        from = real_parent(old_dir, old_path, &old_last);
-        assert_true(from >= 0);
-        r = linkat(from, old_last, to, new_last, 0) < 0 ? -errno : 0;
-        close(from);
-    }
-    close(inode);
-    close(to);
-    return r;
-}
-
-static int real_symlink(const char *target, int dir, const char *path)
-{
-    const char *last;
-    int fd;
-    int r;
-
-    if (target[0] == 0)
-        return -ENOENT;
-    fd = real_parent(dir, path, &last);
-    if (fd < 0)
-        return fd;
-    r = symlinkat(target, fd, last) < 0 ? -errno : 0;
-    close(fd);
-    return r;
 }
 
 /* ---- generators ----------------------------------------------------------------------------------------------- */
@@ -651,27 +509,74 @@ static void one_step(model *m)
 static unsigned long chosen_ops = 20000;
 static unsigned long chosen_seed = 1;
 
+/* The same small tree on both sides. */
+static void plant(model *m, adk__vfs_inode *root, int fd)
+{
+    static const char *const dirs[] = {"a", "b", "a/b", "a/c", "b/d", "a/b/e", "f"};
+    static const char *const files[] = {"a/a", "a/d", "b/a", "a/b/a", "c"};
+    static const char *const links[][2] = {{"a", "d"}, {"../b", "a/e"}, {"../../a/a", "b/d/a"}, {"none", "b/e"}};
+
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        assert_int_equal(adk__vfs_mkdir(root, dirs[i], strlen(dirs[i])), 0);
+        assert_int_equal(real_name_op(fd, dirs[i], OP_MKDIR), 0);
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        int file = real_openat2(fd, files[i], O_CREAT | O_WRONLY);
+        size_t size = i * i * 9973;
+
+        assert_int_equal(write(file, m->content, size), (ssize_t)size);
+        assert_int_equal(adk__vfs_add_borrowed(root, files[i], strlen(files[i]), m->content, size), 0);
+        close(file);
+    }
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+        assert_int_equal(
+            adk__vfs_symlink(links[i][0], strlen(links[i][0]), true, root, links[i][1], strlen(links[i][1])), 0);
+        assert_int_equal(real_symlink(links[i][0], fd, links[i][1]), 0);
+    }
+}
+
+static adk__vfs_image *plant_image(model *m, int fd)
+{
+    adk__vfs *vfs = NULL;
+    adk__vfs_image *image = NULL;
+
+    assert_int_equal(adk__vfs_new(NULL, &vfs), 0);
+    plant(m, adk__vfs_root(vfs), fd);
+    assert_int_equal(adk__vfs_seal(vfs, &image), 0);
+    adk__vfs_free(vfs);
+    return image;
+}
+
 static bool model_begin(model *m)
 {
-    const adk__vfs_options options = {.max_bytes = UINT64_C(1) << 32};
+    adk__vfs_options options = {.max_bytes = UINT64_C(1) << 32};
+    int probe;
 
     m->seed = chosen_seed;
     m->random = chosen_seed;
+    for (size_t i = 0; i < sizeof(m->content); i++)
+        m->content[i] = (uint8_t)(i * 31 + i / 256);
     (void)strcpy(m->root, "/dev/shm/adk-vfs-XXXXXX");
     if (mkdtemp(m->root) == NULL) {
         (void)strcpy(m->root, "/tmp/adk-vfs-XXXXXX");
         assert_non_null(mkdtemp(m->root));
     }
-    m->inos = calloc(INOS, sizeof(*m->inos));
-    assert_int_equal(adk__vfs_new(&options, &m->vfs), 0);
-    for (size_t i = 0; i < DIRS; i++) {
-        m->dirs[i].inode = adk__vfs_hold(adk__vfs_root(m->vfs));
+    for (size_t i = 0; i < DIRS; i++)
         m->dirs[i].fd = open(m->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    }
     for (size_t i = 0; i < FILES; i++)
         m->files[i].fd = -1;
-    errno = 0;
-    return real_openat2(m->dirs[0].fd, ".", O_PATH) >= 0;
+    probe = real_openat2(m->dirs[0].fd, ".", O_PATH);
+    if (probe < 0)
+        return false;
+    close(probe);
+    m->inos = calloc(INOS, sizeof(*m->inos));
+    if (m->seed % 2 != 0)
+        options.image = plant_image(m, m->dirs[0].fd);
+    assert_int_equal(adk__vfs_new(&options, &m->vfs), 0);
+    adk__vfs_image_unref(options.image);
+    for (size_t i = 0; i < DIRS; i++)
+        m->dirs[i].inode = adk__vfs_hold(adk__vfs_root(m->vfs));
+    return true;
 }
 
 static void model_end(model *m)
