@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define BATCHES 60
-#define BATCH 2000
+#define BATCH   2000
 
 static double batch_us(adk_backend *backend, const adk_request *request)
 {

@@ -28,17 +28,21 @@ enum {
     ADK_ENFORCES_ENVIRONMENT = 1u << 5, /**< the request's environment and nothing else */
     ADK_ENFORCES_OUTPUT = 1u << 6,
     ADK_ENFORCES_FUEL = 1u << 7,
-    ADK_ENFORCES_DETERMINISM = 1u << 8 /**< random_seed and clock_start_ns are obeyed */
+    ADK_ENFORCES_DETERMINISM = 1u << 8, /**< random_seed and clock_start_ns are obeyed */
+    ADK_ENFORCES_FILES = 1u << 9        /**< files go in and come back as copies */
 };
 
 /** What a backend can do. */
 typedef struct adk_capabilities {
     size_t struct_size;
-    uint32_t enforced;  /**< ADK_ENFORCES_* bits */
-    uint32_t languages; /**< bit 1u << ADK_LANGUAGE_X for each */
+    uint32_t enforced;          /**< ADK_ENFORCES_* bits */
+    uint32_t languages;         /**< bit 1u << ADK_LANGUAGE_X for each */
     const char *isolation_cstr; /**< class of isolation: "wasm", "process", … */
 } adk_capabilities;
-#define ADK_CAPABILITIES_INIT {sizeof(adk_capabilities), 0, 0, NULL}
+#define ADK_CAPABILITIES_INIT                \
+    {                                        \
+        sizeof(adk_capabilities), 0, 0, NULL \
+    }
 
 /** What a backend is made of. */
 typedef struct adk_backend_ops {
@@ -52,7 +56,10 @@ typedef struct adk_backend_ops {
     /** Frees `state`, when the backend is freed. May be NULL. */
     void (*free)(void *state);
 } adk_backend_ops;
-#define ADK_BACKEND_OPS_INIT {sizeof(adk_backend_ops), NULL, NULL}
+#define ADK_BACKEND_OPS_INIT                \
+    {                                       \
+        sizeof(adk_backend_ops), NULL, NULL \
+    }
 
 /**
  * Makes a backend out of functions.
@@ -64,9 +71,10 @@ typedef struct adk_backend_ops {
  * Errors:    ADK_E_INVALID, ADK_E_NOMEM. On error *ret_backend is not written.
  * Since:     0.1
  */
-ADK_API ADK_MUST_USE ADK_NONNULL(1, 3, 4, 5) int
-adk_backend_new(const adk_backend_ops *ops, void *state, const char *name_cstr, const adk_capabilities *capabilities,
-                adk_backend **ret_backend, adk_error **ret_error);
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 3, 4, 5) int adk_backend_new(const adk_backend_ops *ops, void *state,
+                                                                 const char *name_cstr,
+                                                                 const adk_capabilities *capabilities,
+                                                                 adk_backend **ret_backend, adk_error **ret_error);
 
 /**
  * Frees a backend. No run of it may be under way.
@@ -135,9 +143,8 @@ ADK_API ADK_MUST_USE ADK_NONNULL(1, 2) int adk_result_new(const adk_request *req
  * Errors:    ADK_E_INVALID for a number that is none, ADK_E_NOMEM.
  * Since:     0.1
  */
-ADK_API ADK_MUST_USE ADK_NONNULL(1) int adk_result_set_outcome(adk_result *result, adk_outcome outcome,
-                                                               adk_phase phase, adk_reason reason, uint32_t code,
-                                                               adk_bytes message);
+ADK_API ADK_MUST_USE ADK_NONNULL(1) int adk_result_set_outcome(adk_result *result, adk_outcome outcome, adk_phase phase,
+                                                               adk_reason reason, uint32_t code, adk_bytes message);
 
 /**
  * Sets what the run used.

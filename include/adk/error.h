@@ -13,13 +13,13 @@
 ADK_BEGIN_DECLS
 
 /** Number, name, meaning, and the original's code for it. */
-#define ADK_ERROR_MAP(X)                                                                                              \
-    X(INVALID, -1, "invalid", "invalid request", "code.sandbox_invalid_request")                                      \
-    X(NOMEM, -2, "nomem", "out of memory", "code.sandbox_execution")                                                  \
-    X(SYSTEM, -3, "system", "system call failed", "code.sandbox_execution")                                           \
-    X(UNAVAILABLE, -4, "unavailable", "backend unavailable", "code.sandbox_unavailable")                              \
-    X(BUSY, -5, "busy", "queue full", "code.sandbox_unavailable")                                                     \
-    X(UNSUPPORTED, -6, "unsupported", "not supported", "code.sandbox_enforcer_unavailable")                           \
+#define ADK_ERROR_MAP(X)                                                                    \
+    X(INVALID, -1, "invalid", "invalid request", "code.sandbox_invalid_request")            \
+    X(NOMEM, -2, "nomem", "out of memory", "code.sandbox_execution")                        \
+    X(SYSTEM, -3, "system", "system call failed", "code.sandbox_execution")                 \
+    X(UNAVAILABLE, -4, "unavailable", "backend unavailable", "code.sandbox_unavailable")    \
+    X(BUSY, -5, "busy", "queue full", "code.sandbox_unavailable")                           \
+    X(UNSUPPORTED, -6, "unsupported", "not supported", "code.sandbox_enforcer_unavailable") \
     X(INTERNAL, -7, "internal", "internal error", "code.sandbox_execution")
 
 enum {

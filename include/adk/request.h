@@ -18,12 +18,12 @@ typedef struct adk_wasm_module adk_wasm_module;
 typedef struct adk_span adk_span;
 
 /** The languages, with their words on the wire. */
-#define ADK_LANGUAGE_MAP(X)                                                                                           \
-    X(WASM, 1, "wasm")                                                                                                \
-    X(RUST, 2, "rust")                                                                                                \
-    X(PYTHON, 3, "python")                                                                                            \
-    X(JAVASCRIPT, 4, "javascript")                                                                                    \
-    X(TYPESCRIPT, 5, "typescript")                                                                                    \
+#define ADK_LANGUAGE_MAP(X)        \
+    X(WASM, 1, "wasm")             \
+    X(RUST, 2, "rust")             \
+    X(PYTHON, 3, "python")         \
+    X(JAVASCRIPT, 4, "javascript") \
+    X(TYPESCRIPT, 5, "typescript") \
     X(COMMAND, 6, "command")
 
 /** What the code is written in. */
@@ -58,6 +58,19 @@ typedef struct adk_env {
 } adk_env;
 
 /**
+ * A file or a tree of files that the guest finds in its private file system. The guest's changes to it are its own: what
+ * it was made from is never written.
+ */
+typedef struct adk_file {
+    adk_bytes path;             /**< in the guest, from its root: "/data/in.csv" or "data/in.csv"; directories above it
+                                     are made. "/" is the root itself, for a directory of the host's */
+    adk_bytes content;          /**< the file's bytes, borrowed; nothing where host_path_cstr is given */
+    const char *host_path_cstr; /**< a file or directory of the host's, copied in when the run begins; or NULL. Symbolic
+                                     links within a directory are copied as links and never followed; FIFOs, sockets
+                                     and devices are refused */
+} adk_file;
+
+/**
  * Receives what the guest writes, as it writes it, on the run's thread.
  *
  * All bytes come, those beyond the output limit too (with policy *stop*: up to the limit). The time it takes is the
@@ -68,13 +81,17 @@ typedef int (*adk_stream_fn)(void *data, adk_bytes bytes);
 /** Receives the span of a run when it has ended, on the run's thread; see adk/trace.h. */
 typedef void (*adk_trace_fn)(void *data, const adk_span *span);
 
-#define ADK_MEMORY_LIMIT_DEFAULT_BYTES ((uint64_t)64 << 20)
-#define ADK_MEMORY_LIMIT_MAX_BYTES ((uint64_t)1 << 40)
-#define ADK_OUTPUT_LIMIT_DEFAULT_BYTES ((uint64_t)1 << 20)
-#define ADK_OUTPUT_LIMIT_MAX_BYTES ((uint64_t)1 << 30)
-#define ADK_OUTPUT_TAIL_BYTES ((uint64_t)64 << 10)
-#define ADK_CODE_MAX_BYTES ((uint64_t)64 << 20)
-#define ADK_ARGS_MAX_BYTES ((uint64_t)16 << 20)
+#define ADK_MEMORY_LIMIT_DEFAULT_BYTES  ((uint64_t)64 << 20)
+#define ADK_MEMORY_LIMIT_MAX_BYTES      ((uint64_t)1 << 40)
+#define ADK_OUTPUT_LIMIT_DEFAULT_BYTES  ((uint64_t)1 << 20)
+#define ADK_OUTPUT_LIMIT_MAX_BYTES      ((uint64_t)1 << 30)
+#define ADK_OUTPUT_TAIL_BYTES           ((uint64_t)64 << 10)
+#define ADK_CODE_MAX_BYTES              ((uint64_t)64 << 20)
+#define ADK_ARGS_MAX_BYTES              ((uint64_t)16 << 20)
+#define ADK_FILES_MAX                   ((size_t)65536)
+#define ADK_OUTPUTS_MAX                 ((size_t)1024)
+#define ADK_OUTPUTS_LIMIT_DEFAULT_BYTES ((uint64_t)64 << 20)
+#define ADK_OUTPUTS_LIMIT_MAX_BYTES     ((uint64_t)4 << 30)
 
 struct adk_request {
     size_t struct_size;              /**< sizeof(adk_request), set by ADK_REQUEST_INIT */
@@ -86,24 +103,33 @@ struct adk_request {
     adk_bytes stdin_data;            /**< standard input: these bytes, then end of file */
     const adk_bytes *args;           /**< argv, [0] included; no NUL inside; with env at most 16 MiB in all */
     size_t args_count;
-    const adk_env *env;              /**< the whole environment; nothing of the host's is added */
+    const adk_env *env; /**< the whole environment; nothing of the host's is added */
     size_t env_count;
-    uint64_t timeout_ns;             /**< must be given: 0 is refused. Wall time of the whole call */
-    uint64_t memory_limit_bytes;     /**< default 64 MiB, at most 1 TiB; never unlimited */
-    uint64_t output_limit_bytes;     /**< per stream; default 1 MiB, at most 1 GiB */
-    uint64_t fuel;                   /**< engine's units of work; default: not metered */
-    uint64_t random_seed;            /**< with ADK_REQUEST_SEED */
-    uint64_t clock_start_ns;         /**< with ADK_REQUEST_CLOCK: nanoseconds since 1970, at most 2^63 - 1 */
+    uint64_t timeout_ns;         /**< must be given: 0 is refused. Wall time of the whole call */
+    uint64_t memory_limit_bytes; /**< default 64 MiB, at most 1 TiB; never unlimited */
+    uint64_t output_limit_bytes; /**< per stream; default 1 MiB, at most 1 GiB */
+    uint64_t fuel;               /**< engine's units of work; default: not metered */
+    uint64_t random_seed;        /**< with ADK_REQUEST_SEED */
+    uint64_t clock_start_ns;     /**< with ADK_REQUEST_CLOCK: nanoseconds since 1970, at most 2^63 - 1 */
     adk_stream_fn on_stdout;
     adk_stream_fn on_stderr;
-    void *stream_data;               /**< for on_stdout and on_stderr */
+    void *stream_data; /**< for on_stdout and on_stderr */
     adk_trace_fn on_trace;
     void *trace_data;
-    const adk_wasm_module *module;   /**< a prepared module (adk/wasm.h) in place of `code` */
+    const adk_wasm_module *module; /**< a prepared module (adk/wasm.h) in place of `code` */
+    const adk_file *files;         /**< what the guest finds; copies count in the memory limit; at most 65,536 */
+    size_t files_count;
+    const adk_bytes *outputs; /**< what comes back, in every outcome: paths, or patterns with `*`, `?` (not `/`) and
+                                          `**` (also `/`); a directory comes with all that is in it; at most 1,024 */
+    size_t outputs_count;
+    uint64_t outputs_limit_bytes; /**< content that comes back, all together; default 64 MiB, at most 4 GiB */
 };
 
-#define ADK_REQUEST_INIT {sizeof(adk_request), 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, \
-                          NULL, NULL, NULL, NULL, NULL, NULL}
+#define ADK_REQUEST_INIT                                                                                             \
+    {                                                                                                                \
+        sizeof(adk_request), 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
+            NULL, NULL, NULL, NULL, 0, NULL, 0, 0                                                                    \
+    }
 
 /**
  * Sets a request to its defaults, as ADK_REQUEST_INIT does; for languages without initialisers.

@@ -14,15 +14,15 @@ ADK_BEGIN_DECLS
 typedef struct adk_result adk_result;
 
 /** Outcome, number, word in the report, the original tool's status word, exit status of the command (0: see there). */
-#define ADK_OUTCOME_MAP(X)                                                                                            \
-    X(EXITED, 0, "exited", "success", 0)                                                                              \
-    X(TRAPPED, 1, "trapped", "error", 134)                                                                            \
-    X(TIMED_OUT, 2, "timed_out", "timeout", 124)                                                                      \
-    X(MEMORY_LIMIT, 3, "memory_limit", "memory_exceeded", 137)                                                        \
-    X(FUEL_EXHAUSTED, 4, "fuel_exhausted", "error", 124)                                                              \
-    X(OUTPUT_LIMIT, 5, "output_limit", "error", 141)                                                                  \
-    X(CANCELLED, 6, "cancelled", "error", 130)                                                                        \
-    X(REJECTED, 7, "rejected", "error", 126)                                                                          \
+#define ADK_OUTCOME_MAP(X)                                     \
+    X(EXITED, 0, "exited", "success", 0)                       \
+    X(TRAPPED, 1, "trapped", "error", 134)                     \
+    X(TIMED_OUT, 2, "timed_out", "timeout", 124)               \
+    X(MEMORY_LIMIT, 3, "memory_limit", "memory_exceeded", 137) \
+    X(FUEL_EXHAUSTED, 4, "fuel_exhausted", "error", 124)       \
+    X(OUTPUT_LIMIT, 5, "output_limit", "error", 141)           \
+    X(CANCELLED, 6, "cancelled", "error", 130)                 \
+    X(REJECTED, 7, "rejected", "error", 126)                   \
     X(SIGNALED, 8, "signaled", "error", 0)
 
 /** How a run ended. Decided by the first cause, never guessed from text. */
@@ -33,13 +33,13 @@ enum {
 #undef ADK_OUTCOME_ENUM
 };
 
-#define ADK_PHASE_MAP(X)                                                                                              \
-    X(NONE, 0, NULL)                                                                                                  \
-    X(QUEUE, 1, "queue")                                                                                              \
-    X(COMPILE, 2, "compile")                                                                                          \
-    X(INSTANTIATE, 3, "instantiate")                                                                                  \
-    X(RUN, 4, "run")                                                                                                  \
-    X(HOST_CALL, 5, "host_call")                                                                                      \
+#define ADK_PHASE_MAP(X)             \
+    X(NONE, 0, NULL)                 \
+    X(QUEUE, 1, "queue")             \
+    X(COMPILE, 2, "compile")         \
+    X(INSTANTIATE, 3, "instantiate") \
+    X(RUN, 4, "run")                 \
+    X(HOST_CALL, 5, "host_call")     \
     X(COLLECT, 6, "collect")
 
 /** Where a run was when it was stopped. "instantiate" includes the module's start function. */
@@ -50,15 +50,15 @@ enum {
 #undef ADK_PHASE_ENUM
 };
 
-#define ADK_REASON_MAP(X)                                                                                             \
-    X(NONE, 0, NULL)                                                                                                  \
-    X(MALFORMED, 1, "malformed")                                                                                      \
-    X(UNSUPPORTED_FEATURE, 2, "unsupported_feature")                                                                  \
-    X(MISSING_IMPORT, 3, "missing_import")                                                                            \
-    X(NO_ENTRY, 4, "no_entry")                                                                                        \
-    X(TOO_LARGE, 5, "too_large")                                                                                      \
-    X(COMPILER_MEMORY, 6, "compiler_memory")                                                                          \
-    X(COMPILER_FAILED, 7, "compiler_failed")                                                                          \
+#define ADK_REASON_MAP(X)                            \
+    X(NONE, 0, NULL)                                 \
+    X(MALFORMED, 1, "malformed")                     \
+    X(UNSUPPORTED_FEATURE, 2, "unsupported_feature") \
+    X(MISSING_IMPORT, 3, "missing_import")           \
+    X(NO_ENTRY, 4, "no_entry")                       \
+    X(TOO_LARGE, 5, "too_large")                     \
+    X(COMPILER_MEMORY, 6, "compiler_memory")         \
+    X(COMPILER_FAILED, 7, "compiler_failed")         \
     X(ENGINE_CRASH, 8, "engine_crash")
 
 /** Why a module was rejected, or a process died. */
@@ -79,27 +79,27 @@ enum {
 };
 
 /** Bits that say which figures of adk_usage have been measured. */
-enum {
-    ADK_USAGE_CPU = 1u << 0,
-    ADK_USAGE_FUEL = 1u << 1
-};
+enum { ADK_USAGE_CPU = 1u << 0, ADK_USAGE_FUEL = 1u << 1 };
 
 /** What a run used. Filled by adk_result_usage(); set struct_size first. */
 typedef struct adk_usage {
     size_t struct_size;
-    uint64_t duration_ns;        /**< the whole call */
-    uint64_t compile_ns;         /**< finding the module in the cache, or compiling it */
-    uint64_t instantiate_ns;     /**< the module's start function included */
+    uint64_t duration_ns;    /**< the whole call */
+    uint64_t compile_ns;     /**< finding the module in the cache, or compiling it */
+    uint64_t instantiate_ns; /**< the module's start function included */
     uint64_t run_ns;
-    uint64_t cpu_ns;             /**< with ADK_USAGE_CPU */
-    uint64_t memory_peak_bytes;  /**< linear memory, tables (8 bytes an element) and files at their highest */
-    uint64_t memory_denied;      /**< how many growths the memory limit refused */
-    uint64_t fuel;               /**< used; with ADK_USAGE_FUEL */
+    uint64_t cpu_ns;            /**< with ADK_USAGE_CPU */
+    uint64_t memory_peak_bytes; /**< linear memory, tables (8 bytes an element) and files at their highest */
+    uint64_t memory_denied;     /**< how many growths the memory limit refused */
+    uint64_t fuel;              /**< used; with ADK_USAGE_FUEL */
     uint64_t host_calls;
-    uint32_t measured;           /**< ADK_USAGE_* bits */
+    uint32_t measured; /**< ADK_USAGE_* bits */
     adk_cache_state cache;
 } adk_usage;
-#define ADK_USAGE_INIT {sizeof(adk_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define ADK_USAGE_INIT                                     \
+    {                                                      \
+        sizeof(adk_usage), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /** The limits that were in force. Filled by adk_result_limits(); set struct_size first. */
 typedef struct adk_limits {
@@ -107,13 +107,16 @@ typedef struct adk_limits {
     uint64_t timeout_ns;
     uint64_t memory_limit_bytes;
     uint64_t output_limit_bytes;
-    uint64_t fuel;          /**< 0: not metered */
-    uint64_t random_seed;   /**< where `flags` has ADK_REQUEST_SEED */
+    uint64_t fuel;           /**< 0: not metered */
+    uint64_t random_seed;    /**< where `flags` has ADK_REQUEST_SEED */
     uint64_t clock_start_ns; /**< where `flags` has ADK_REQUEST_CLOCK */
     uint32_t output_policy;
     uint32_t flags; /**< ADK_REQUEST_* bits of the request */
 } adk_limits;
-#define ADK_LIMITS_INIT {sizeof(adk_limits), 0, 0, 0, 0, 0, 0, 0, 0}
+#define ADK_LIMITS_INIT                            \
+    {                                              \
+        sizeof(adk_limits), 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
 
 /** One call on the guest's stack when it trapped, innermost first. */
 typedef struct adk_frame {
@@ -122,6 +125,30 @@ typedef struct adk_frame {
     uint32_t reserved;
     uint64_t module_offset; /**< of the instruction in the binary module; UINT64_MAX where unknown */
 } adk_frame;
+
+#define ADK_FILE_TYPE_MAP(X)     \
+    X(REGULAR, 1, "file")        \
+    X(DIRECTORY, 2, "directory") \
+    X(SYMLINK, 3, "symlink")
+
+/** What a file that came back is. */
+typedef uint32_t adk_file_type;
+enum {
+#define ADK_FILE_TYPE_ENUM(name, number, word) ADK_FILE_##name = (number),
+    ADK_FILE_TYPE_MAP(ADK_FILE_TYPE_ENUM)
+#undef ADK_FILE_TYPE_ENUM
+};
+
+/** A file that came back. */
+typedef struct adk_file_out {
+    adk_bytes path;      /**< in the guest, from its root: "/out/plot.png". Chosen by the guest: any bytes but NUL */
+    adk_bytes content;   /**< of a regular file; of a symbolic link its target */
+    uint64_t size_bytes; /**< of the file in the guest */
+    adk_file_type type;
+    uint32_t truncated; /**< 1 where `content` is not all of it, for the limit on what comes back */
+    uint32_t output;    /**< index of the request's output that named it */
+    uint32_t reserved;
+} adk_file_out;
 
 /** A stream of output, as captured. */
 typedef struct adk_output {
@@ -242,6 +269,18 @@ ADK_API ADK_NONNULL(1) adk_output adk_result_stdout(const adk_result *result);
  * Since:     0.1
  */
 ADK_API ADK_NONNULL(1) adk_output adk_result_stderr(const adk_result *result);
+
+/**
+ * The files that came back, in the order of the request's outputs; one that several outputs name comes several times.
+ * *ret_complete (which may be NULL) is 0 where some are missing because there were too many (65,536) or time ran out.
+ *
+ * Ownership: the array and all in it are borrowed from `result`.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Since:     0.1
+ */
+ADK_API ADK_NONNULL(1, 2) const adk_file_out *adk_result_files(const adk_result *result, size_t *ret_count,
+                                                               int *ret_complete);
 
 /**
  * What the run used. Writes no more than ret_usage->struct_size bytes.

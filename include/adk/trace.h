@@ -17,12 +17,12 @@ struct adk_span {
     size_t struct_size;
     const char *backend_cstr;
     const char *language_cstr;
-    uint64_t start_ns;    /**< wall clock, nanoseconds since 1970 */
+    uint64_t start_ns; /**< wall clock, nanoseconds since 1970 */
     uint64_t duration_ns;
     uint64_t compile_ns;
     uint64_t instantiate_ns;
     uint64_t run_ns;
-    int error;            /**< ADK_OK, or the ADK_E_* of a call that failed; then `outcome` says nothing */
+    int error; /**< ADK_OK, or the ADK_E_* of a call that failed; then `outcome` says nothing */
     adk_outcome outcome;
     adk_phase phase;
     uint32_t exit_code;

@@ -11,7 +11,7 @@ ADK_BEGIN_DECLS
 #define ADK_VERSION_MAJOR 0
 #define ADK_VERSION_MINOR 1
 #define ADK_VERSION_PATCH 0
-#define ADK_VERSION_CSTR "0.1.0"
+#define ADK_VERSION_CSTR  "0.1.0"
 
 /**
  * The version of the library that runs, which may be newer than the headers a program was built with.

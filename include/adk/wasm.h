@@ -50,15 +50,18 @@ typedef struct adk_wasm_host_function {
 /** What a backend is made with. Zero means the default everywhere. */
 typedef struct adk_wasm_options {
     size_t struct_size;
-    uint32_t slots;          /**< guests that have their memory at hand at once; more are run, at a higher price.
+    uint32_t slots;         /**< guests that have their memory at hand at once; more are run, at a higher price.
                                   default 64, at most 1,024; fewer where address space is short */
-    uint32_t cache_modules;  /**< compiled modules kept; default 256 */
-    uint64_t cache_bytes;    /**< of source and code kept, roughly; default 256 MiB */
-    const char *entry_cstr;  /**< the export to call; default "_start" */
+    uint32_t cache_modules; /**< compiled modules kept; default 256 */
+    uint64_t cache_bytes;   /**< of source and code kept, roughly; default 256 MiB */
+    const char *entry_cstr; /**< the export to call; default "_start" */
     const adk_wasm_host_function *host_functions;
     size_t host_functions_count;
 } adk_wasm_options;
-#define ADK_WASM_OPTIONS_INIT {sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0}
+#define ADK_WASM_OPTIONS_INIT                            \
+    {                                                    \
+        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0 \
+    }
 
 /**
  * Makes a WebAssembly backend. `options` may be NULL: all defaults.
@@ -69,8 +72,8 @@ typedef struct adk_wasm_options {
  * Errors:    ADK_E_INVALID, ADK_E_NOMEM, ADK_E_SYSTEM, ADK_E_INTERNAL. On error *ret_backend is not written.
  * Since:     0.1
  */
-ADK_API ADK_MUST_USE ADK_NONNULL(2) int adk_wasm_backend_new(const adk_wasm_options *options,
-                                                             adk_backend **ret_backend, adk_error **ret_error);
+ADK_API ADK_MUST_USE ADK_NONNULL(2) int adk_wasm_backend_new(const adk_wasm_options *options, adk_backend **ret_backend,
+                                                             adk_error **ret_error);
 
 /**
  * Prepares a module, so that runs with it (adk_request.module) need not even look it up. A prepared module is valid for

@@ -17,7 +17,10 @@ typedef struct adk__buf {
     size_t max; /* never holds more bytes than this */
 } adk__buf;
 
-#define ADK__BUF_INIT(max_) {NULL, 0, 0, (max_)}
+#define ADK__BUF_INIT(max_) \
+    {                       \
+        NULL, 0, 0, (max_)  \
+    }
 
 void adk__buf_free(adk__buf *buf);
 

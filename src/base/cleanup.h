@@ -46,31 +46,31 @@ static inline int adk__take_fd(int *fd)
     return taken;
 }
 
-#define ADK_AUTO_FREE __attribute__((cleanup(adk__auto_free)))
-#define ADK_AUTO_CLOSE __attribute__((cleanup(adk__auto_close)))
+#define ADK_AUTO_FREE   __attribute__((cleanup(adk__auto_free)))
+#define ADK_AUTO_CLOSE  __attribute__((cleanup(adk__auto_close)))
 #define ADK_AUTO_FCLOSE __attribute__((cleanup(adk__auto_fclose)))
 #define ADK_AUTO_UNLOCK __attribute__((cleanup(adk__auto_unlock)))
 
 /** Hands the pointer in `p` on and leaves NULL behind. */
-#define adk__take_ptr(p)                \
-    __extension__({                     \
-        __typeof__(p) taken_ = (p);     \
-        (p) = NULL;                     \
-        taken_;                         \
+#define adk__take_ptr(p)            \
+    __extension__({                 \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
 
 /** Defines the cleanup function for objects of `type` that `free_fn` frees; NULL must be fine for it. */
-#define ADK_DEFINE_AUTO(type, free_fn)                                  \
-    static inline void adk__auto_##free_fn(type **object)               \
-    {                                                                   \
-        free_fn(*object);                                               \
-    }                                                                   \
+#define ADK_DEFINE_AUTO(type, free_fn)                    \
+    static inline void adk__auto_##free_fn(type **object) \
+    {                                                     \
+        free_fn(*object);                                 \
+    }                                                     \
     struct adk__auto_##free_fn##_needs_a_semicolon
 
 #define ADK_AUTO(free_fn) __attribute__((cleanup(adk__auto_##free_fn)))
 
 #define ADK_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define ADK_LIKELY(x) __builtin_expect(!!(x), 1)
-#define ADK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ADK_LIKELY(x)    __builtin_expect(!!(x), 1)
+#define ADK_UNLIKELY(x)  __builtin_expect(!!(x), 0)
 
 #endif

@@ -77,8 +77,8 @@ void adk_backend_capabilities(const adk_backend *backend, adk_capabilities *ret_
     adk__struct_write(ret_capabilities, &backend->capabilities, sizeof(backend->capabilities));
 }
 
-void *adk__backend_state(const adk_backend *backend, int (*execute)(void *, const adk_request *, adk_cancel *,
-                                                                    adk_result **, adk_error **))
+void *adk__backend_state(const adk_backend *backend,
+                         int (*execute)(void *, const adk_request *, adk_cancel *, adk_result **, adk_error **))
 {
     return backend->ops.execute == execute ? backend->state : NULL;
 }

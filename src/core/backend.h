@@ -7,7 +7,7 @@
 #include <adk/backend.h>
 
 /** The state of a backend made with exactly these ops, or NULL where it is somebody else's. */
-void *adk__backend_state(const adk_backend *backend, int (*execute)(void *, const adk_request *, adk_cancel *,
-                                                                    adk_result **, adk_error **));
+void *adk__backend_state(const adk_backend *backend,
+                         int (*execute)(void *, const adk_request *, adk_cancel *, adk_result **, adk_error **));
 
 #endif

@@ -15,7 +15,7 @@
 struct adk_cancel {
     atomic_uint references;
     atomic_bool fired;
-    pthread_mutex_t mutex;    /* of the list */
+    pthread_mutex_t mutex; /* of the list */
     adk_cancel_watch *watches;
 };
 

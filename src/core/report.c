@@ -55,6 +55,17 @@ static json_t *number_text(bool known, uint64_t value)
     return known ? json_sprintf("%llu", (unsigned long long)value) : json_null();
 }
 
+static json_t *escaped(adk_bytes bytes)
+{
+    adk__buf buf = ADK__BUF_INIT(bytes.size * 4 + 8);
+    json_t *json = NULL;
+
+    if (adk__text_append_escaped(&buf, bytes.data, bytes.size, bytes.size) == 0)
+        json = text(adk_bytes_make(buf.data, buf.size));
+    adk__buf_free(&buf);
+    return json;
+}
+
 static json_t *base64(adk_bytes bytes)
 {
     size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
@@ -140,12 +151,44 @@ static json_t *trap_json(const adk_result *result)
         return json_null();
     trap = json_object();
     if (set(trap, "kind", json_string(result->trap_kind)) |
-        set(trap, "message", text(adk_result_trap_message(result))) |
-        set(trap, "backtrace", backtrace_json(result))) {
+        set(trap, "message", text(adk_result_trap_message(result))) | set(trap, "backtrace", backtrace_json(result))) {
         json_decref(trap);
         return NULL;
     }
     return trap;
+}
+
+/* Directories come back so that a tree can be made again; in a report files speak for themselves. */
+static json_t *file_json(const adk_file_out *file)
+{
+    bool is_text = adk__utf8_valid(file->content.data, file->content.size);
+    json_t *json = json_object();
+
+    if (set(json, "path", adk__utf8_valid(file->path.data, file->path.size) ? text(file->path) : escaped(file->path)) |
+        set(json, "size", number(file->size_bytes)) |
+        set(json, "content", is_text ? text(file->content) : base64(file->content)) |
+        set(json, "encoding", json_string(is_text ? "utf-8" : "base64")) |
+        set(json, "truncated", json_boolean(file->truncated))) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static json_t *files_json(const adk_result *result)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+
+    for (size_t i = 0; !failed && i < result->file_count; i++) {
+        if (result->files[i].type == ADK_FILE_REGULAR)
+            failed = json_array_append_new(list, file_json(&result->files[i]));
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
 }
 
 static const char *cache_word(adk_cache_state cache)
@@ -224,7 +267,7 @@ static int set_rest(json_t *report, const adk_result *r)
            set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated))) |
            set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
            set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits)) |
-           set(report, "files", json_array()) | set(report, "backend", word(r->backend)) |
+           set(report, "files", files_json(r)) | set(report, "backend", word(r->backend)) |
            set(report, "language", word(r->language)) | set(report, "isolation", word(r->isolation)) |
            set(report, "hint", word(adk__result_hint(r)));
 }
@@ -253,20 +296,19 @@ int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_erro
     ADK_AUTO(free_json) json_t *report = json_object();
     int code = adk_error_code(error);
 
-    if (report == NULL || set(report, "report", json_integer(ADK_REPORT_VERSION)) |
-                              set(report, "status", json_string("error")) | set(report, "outcome", json_null()) |
-                              set(report, "phase", json_null()) | set(report, "exit_code", json_null()) |
-                              set(report, "trap", json_null()) |
-                              set(report, "reason", word(adk_error_name_cstr(code))) |
-                              set(report, "code", word(adk_error_original_code_cstr(code))) |
-                              set(report, "message", word(adk_error_message_cstr(error))) |
-                              set(report, "stdout", json_string("")) | set(report, "stderr", json_string("")) |
-                              set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
-                              set(report, "truncated", pair_json(json_false(), json_false())) |
-                              set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
-                              set(report, "limits", json_null()) | set(report, "files", json_array()) |
-                              set(report, "backend", json_null()) | set(report, "language", json_null()) |
-                              set(report, "isolation", json_null()) | set(report, "hint", json_null()))
+    if (report == NULL ||
+        set(report, "report", json_integer(ADK_REPORT_VERSION)) | set(report, "status", json_string("error")) |
+            set(report, "outcome", json_null()) | set(report, "phase", json_null()) |
+            set(report, "exit_code", json_null()) | set(report, "trap", json_null()) |
+            set(report, "reason", word(adk_error_name_cstr(code))) |
+            set(report, "code", word(adk_error_original_code_cstr(code))) |
+            set(report, "message", word(adk_error_message_cstr(error))) | set(report, "stdout", json_string("")) |
+            set(report, "stderr", json_string("")) | set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
+            set(report, "truncated", pair_json(json_false(), json_false())) |
+            set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
+            set(report, "limits", json_null()) | set(report, "files", json_array()) |
+            set(report, "backend", json_null()) | set(report, "language", json_null()) |
+            set(report, "isolation", json_null()) | set(report, "hint", json_null()))
         return adk__fail_nomem(ret_error);
     return dump(report, ret_text_cstr, ret_error);
 }

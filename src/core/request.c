@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "core/struct_size.h"
+#include "vfs/vfs.h"
 
 void adk_request_init(adk_request *request)
 {
@@ -94,6 +95,49 @@ static int check_env(const adk_request *r, uint64_t *total, adk_error **ret_erro
     return ADK_OK;
 }
 
+static int check_path(const char *what, size_t i, adk_bytes path, adk_error **ret_error)
+{
+    if (path.data == NULL || path.size == 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%s %zu has no path", what, i);
+    if (path.size > ADK__VFS_PATH_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the path of %s %zu has %zu bytes, more than %d", what, i,
+                         path.size, ADK__VFS_PATH_MAX);
+    if (memchr(path.data, 0, path.size) != NULL)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the path of %s %zu has a NUL inside", what, i);
+    return ADK_OK;
+}
+
+static int check_file(const adk_file *file, size_t i, adk_error **ret_error)
+{
+    if (is_broken(file->content))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the content of file %zu is NULL, its size is not 0", i);
+    if (file->host_path_cstr != NULL && file->content.size > 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "file %zu has both content and a path of the host's", i);
+    return check_path("file", i, file->path, ret_error);
+}
+
+static int check_files(const adk_request *r, adk_error **ret_error)
+{
+    int status = ADK_OK;
+
+    if ((r->files == NULL && r->files_count > 0) || (r->outputs == NULL && r->outputs_count > 0))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%s is NULL, its count is not 0",
+                         r->files == NULL && r->files_count > 0 ? "files" : "outputs");
+    if (r->files_count > ADK_FILES_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%zu files are more than %zu", r->files_count, ADK_FILES_MAX);
+    if (r->outputs_count > ADK_OUTPUTS_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%zu outputs are more than %zu", r->outputs_count,
+                         ADK_OUTPUTS_MAX);
+    if (r->outputs_limit_bytes > ADK_OUTPUTS_LIMIT_MAX_BYTES)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the limit on outputs, %llu bytes, is above the maximum, %llu",
+                         (unsigned long long)r->outputs_limit_bytes, (unsigned long long)ADK_OUTPUTS_LIMIT_MAX_BYTES);
+    for (size_t i = 0; i < r->files_count && status == ADK_OK; i++)
+        status = check_file(&r->files[i], i, ret_error);
+    for (size_t i = 0; i < r->outputs_count && status == ADK_OK; i++)
+        status = check_path("output", i, r->outputs[i], ret_error);
+    return status;
+}
+
 static int check_limits(const adk_request *r, adk_error **ret_error)
 {
     if (r->timeout_ns == 0)
@@ -144,6 +188,8 @@ static int check_enforced(const adk_request *r, uint32_t enforced, adk_error **r
         lacks = "clock_start_ns";
     else if (r->output_policy == ADK_OUTPUT_STOP && (enforced & ADK_ENFORCES_OUTPUT) == 0)
         lacks = "output_policy stop";
+    else if ((r->files_count > 0 || r->outputs_count > 0) && (enforced & ADK_ENFORCES_FILES) == 0)
+        lacks = "files";
     if (lacks != NULL)
         return adk__fail(ret_error, ADK_E_UNSUPPORTED, 0, "the backend cannot enforce %s", lacks);
     return ADK_OK;
@@ -156,6 +202,8 @@ static void fill_defaults(adk_request *r)
         r->memory_limit_bytes = ADK_MEMORY_LIMIT_DEFAULT_BYTES;
     if (r->output_limit_bytes == 0)
         r->output_limit_bytes = ADK_OUTPUT_LIMIT_DEFAULT_BYTES;
+    if (r->outputs_limit_bytes == 0)
+        r->outputs_limit_bytes = ADK_OUTPUTS_LIMIT_DEFAULT_BYTES;
     if (r->timeout_ns > INT64_MAX)
         r->timeout_ns = INT64_MAX;
     if (r->fuel > INT64_MAX)
@@ -180,10 +228,25 @@ int adk__request_read(const adk_request *given, uint32_t enforced, adk_request *
     if (status == ADK_OK)
         status = check_env(&request, &total, ret_error);
     if (status == ADK_OK)
+        status = check_files(&request, ret_error);
+    if (status == ADK_OK)
         status = check_enforced(&request, enforced, ret_error);
     if (status != ADK_OK)
         return status;
     fill_defaults(&request);
     *ret_request = request;
     return ADK_OK;
+}
+
+adk_bytes adk__request_path(adk_bytes path)
+{
+    const char *text = path.data;
+
+    while (path.size > 0 && text[0] == '/') {
+        text++;
+        path.size--;
+    }
+    while (path.size > 0 && text[path.size - 1] == '/')
+        path.size--;
+    return adk_bytes_make(text, path.size);
 }

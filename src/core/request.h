@@ -15,4 +15,7 @@
 ADK_MUST_USE int adk__request_read(const adk_request *given, uint32_t enforced, adk_request *ret_request,
                                    adk_error **ret_error);
 
+/** A guest's path as its tree wants it: relative to the root, without slashes at either end. Empty: the root. */
+adk_bytes adk__request_path(adk_bytes path);
+
 #endif

@@ -44,6 +44,11 @@ void adk_result_free(adk_result *result)
     adk__buf_free(&result->trap_message);
     adk__buf_free(&result->frame_names);
     free(result->frames);
+    for (size_t i = 0; i < result->file_count; i++) {
+        free((void *)(uintptr_t)result->files[i].path.data);
+        free((void *)(uintptr_t)result->files[i].content.data);
+    }
+    free(result->files);
     adk__capture_free(&result->output[0]);
     adk__capture_free(&result->output[1]);
     free(result);
@@ -155,8 +160,8 @@ const adk_frame *adk_result_backtrace(const adk_result *result, size_t *ret_coun
 static adk_output output_of(const adk_result *result, int stream)
 {
     const adk__capture *capture = &result->output[stream];
-    adk_output output = {adk_bytes_make(capture->head.data, capture->head.size), result->tail[stream],
-                         capture->written, capture->written > capture->head.size, 0};
+    adk_output output = {adk_bytes_make(capture->head.data, capture->head.size), result->tail[stream], capture->written,
+                         capture->written > capture->head.size, 0};
 
     return output;
 }
@@ -169,6 +174,14 @@ adk_output adk_result_stdout(const adk_result *result)
 adk_output adk_result_stderr(const adk_result *result)
 {
     return output_of(result, 1);
+}
+
+const adk_file_out *adk_result_files(const adk_result *result, size_t *ret_count, int *ret_complete)
+{
+    *ret_count = result->file_count;
+    if (ret_complete != NULL)
+        *ret_complete = !result->files_incomplete;
+    return result->files;
 }
 
 void adk_result_usage(const adk_result *result, adk_usage *ret_usage)

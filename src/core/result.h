@@ -5,6 +5,8 @@
 #ifndef ADK_CORE_RESULT_H
 #define ADK_CORE_RESULT_H
 
+#include <stdbool.h>
+
 #include <adk/backend.h>
 #include <adk/result.h>
 
@@ -25,7 +27,11 @@ struct adk_result {
     size_t frame_count;
     adk__buf frame_names; /* what the frames' names point into */
     adk__capture output[2];
-    adk_bytes tail[2]; /* of each output, once the result is sealed */
+    adk_bytes tail[2];   /* of each output, once the result is sealed */
+    adk_file_out *files; /* each owns its path and content */
+    size_t file_count;
+    size_t file_capacity;
+    bool files_incomplete;
     adk_usage usage;
     adk_limits limits;
     char backend[ADK__LABEL_MAX];

@@ -93,6 +93,10 @@ static size_t slot_after(const adk__vfs_dir *dir, uint64_t cookie)
     size_t low = 0;
     size_t high = dir->slot_count;
 
+    /* Where nothing was removed, cookies and positions go together. */
+    if (high > 0 && cookie >= dir->slots[0].cookie && cookie - dir->slots[0].cookie < high &&
+        dir->slots[cookie - dir->slots[0].cookie].cookie == cookie)
+        return (size_t)(cookie - dir->slots[0].cookie) + 1;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 

@@ -20,14 +20,15 @@
 #include "core/struct_size.h"
 #include "wasm/cache.h"
 #include "wasm/ending.h"
+#include "wasm/files.h"
 #include "wasm/host.h"
 #include "wasm/run.h"
 #include "wasm/stack.h"
 
-#define SLOTS_DEFAULT 64
-#define SLOTS_MAX 1024
+#define SLOTS_DEFAULT         64
+#define SLOTS_MAX             1024
 #define CACHE_MODULES_DEFAULT 256
-#define CACHE_BYTES_DEFAULT ((uint64_t)256 << 20)
+#define CACHE_BYTES_DEFAULT   ((uint64_t)256 << 20)
 
 struct wasm {
     adk_wasm_options options;
@@ -77,8 +78,7 @@ static int find_module(struct wasm *wasm, adk__run *run, uint32_t shard, adk__re
 }
 
 /* A slot in the shard of this CPU, or failing that a place in the shard without a pool. */
-static int take_slot(struct wasm *wasm, uint32_t flavour, uint32_t index, adk__shard **ret_shard,
-                     adk_error **ret_error)
+static int take_slot(struct wasm *wasm, uint32_t flavour, uint32_t index, adk__shard **ret_shard, adk_error **ret_error)
 {
     adk__shard *shard;
     int status = adk__engines_shard(&wasm->engines, flavour, index, &shard, ret_error);
@@ -164,6 +164,8 @@ static int run_module(struct wasm *wasm, adk__run *run, adk__module *module, uin
         return status;
     status = adk__module_in_shard(module, shard, &pre, ret_error);
     if (status == ADK_OK)
+        status = adk__files_in(run, ret_error);
+    if (status == ADK_OK)
         status = run_in_store(wasm, run, module, shard, pre, ret_error);
     give_slot(shard);
     return status;
@@ -196,6 +198,8 @@ static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_
         else
             status = run_module(wasm, run, module, index, ret_error);
     }
+    if (status == ADK_OK)
+        status = adk__files_out(run, ret_error);
     adk__buf_free(&refusal.message);
     return status;
 }
@@ -430,12 +434,12 @@ int adk_wasm_backend_new(const adk_wasm_options *given, adk_backend **ret_backen
 {
     static const adk_wasm_options defaults = ADK_WASM_OPTIONS_INIT;
     const adk_backend_ops ops = {sizeof(ops), execute, destroy};
-    const adk_capabilities capabilities = {
-        sizeof(capabilities),
-        ADK_ENFORCES_TIMEOUT | ADK_ENFORCES_MEMORY | ADK_ENFORCES_NETWORK | ADK_ENFORCES_FILE_READ |
-            ADK_ENFORCES_FILE_WRITE | ADK_ENFORCES_ENVIRONMENT | ADK_ENFORCES_OUTPUT | ADK_ENFORCES_FUEL |
-            ADK_ENFORCES_DETERMINISM,
-        1u << ADK_LANGUAGE_WASM, "wasm"};
+    const adk_capabilities capabilities = {sizeof(capabilities),
+                                           ADK_ENFORCES_TIMEOUT | ADK_ENFORCES_MEMORY | ADK_ENFORCES_NETWORK |
+                                               ADK_ENFORCES_FILE_READ | ADK_ENFORCES_FILE_WRITE |
+                                               ADK_ENFORCES_ENVIRONMENT | ADK_ENFORCES_OUTPUT | ADK_ENFORCES_FUEL |
+                                               ADK_ENFORCES_DETERMINISM | ADK_ENFORCES_FILES,
+                                           1u << ADK_LANGUAGE_WASM, "wasm"};
     ADK_AUTO(free_wasm) struct wasm *wasm = calloc(1, sizeof(*wasm));
     adk_wasm_options options;
     int status;

@@ -90,13 +90,14 @@ static struct key key_of(const adk__cache *cache, const adk__cache_wish *wish)
     return key;
 }
 
-static adk__cache_entry *find(adk__cache *cache, const adk__cache_wish *wish, const struct key *key, bool *ret_collision)
+static adk__cache_entry *find(adk__cache *cache, const adk__cache_wish *wish, const struct key *key,
+                              bool *ret_collision)
 {
     adk__cache_entry *entry;
 
     HASH_FIND(hh, cache->by_key, key, sizeof(*key), entry);
-    *ret_collision = entry != NULL && (entry->size != wish->code.size ||
-                                       memcmp(entry->source, wish->code.data, wish->code.size) != 0);
+    *ret_collision = entry != NULL &&
+                     (entry->size != wish->code.size || memcmp(entry->source, wish->code.data, wish->code.size) != 0);
     return *ret_collision ? NULL : entry;
 }
 
@@ -235,8 +236,8 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     return status;
 }
 
-int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal,
-                   adk__module **ret_module, adk_cache_state *ret_state, adk_error **ret_error)
+int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal, adk__module **ret_module,
+                   adk_cache_state *ret_state, adk_error **ret_error)
 {
     struct key key = key_of(cache, wish);
     adk__cache_entry *entry;

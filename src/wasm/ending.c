@@ -64,8 +64,7 @@ static int add_frame(adk_result *result, const wasm_frame_t *frame)
     size_t at = result->frame_names.size;
     size_t offset = wasm_frame_module_offset(frame);
 
-    if (name != NULL &&
-        adk__text_append_escaped(&result->frame_names, name->data, name->size, ADK__NAME_SHOWN) != 0)
+    if (name != NULL && adk__text_append_escaped(&result->frame_names, name->data, name->size, ADK__NAME_SHOWN) != 0)
         return ADK_E_NOMEM;
     to->function_name = adk_bytes_make(NULL, result->frame_names.size - at);
     to->function_index = wasm_frame_func_index(frame);
@@ -138,9 +137,8 @@ static int timed_out_message(adk_result *result)
                               (unsigned long long)(ns % units[i].ns * (1000000000 / units[i].ns)));
     while (digits > 0 && fraction[digits - 1] == '0')
         digits--;
-    return adk__result_message(result, "execution timed out after %llu%s%.*s%s",
-                               (unsigned long long)(ns / units[i].ns), digits > 0 ? "." : "", (int)digits, fraction,
-                               units[i].unit);
+    return adk__result_message(result, "execution timed out after %llu%s%.*s%s", (unsigned long long)(ns / units[i].ns),
+                               digits > 0 ? "." : "", (int)digits, fraction, units[i].unit);
 }
 
 static int memory_message(adk_result *result)
@@ -166,6 +164,9 @@ static int end_by_cause(adk__run *run, const wasmtime_error_t *error, adk_error 
     case ADK__CAUSE_CANCEL:
         (void)end(result, ADK_OUTCOME_CANCELLED, run->stopped_phase);
         return adk__result_message(result, "cancelled");
+    case ADK__CAUSE_MEMORY:
+        (void)end(result, ADK_OUTCOME_MEMORY_LIMIT, run->stopped_phase);
+        return memory_message(result);
     case ADK__CAUSE_OUTPUT_LIMIT:
         (void)end(result, ADK_OUTCOME_OUTPUT_LIMIT, run->stopped_phase);
         return adk__result_message(result, "output limit exceeded: %llu bytes",
@@ -205,8 +206,7 @@ static int end_by_trap(adk__run *run, uint8_t trap, const wasmtime_error_t *erro
         return memory_message(result);
     }
     (void)end(result, ADK_OUTCOME_TRAPPED, run->phase);
-    return adk__result_message(result, "%.*s", (int)result->trap_message.size,
-                               (const char *)result->trap_message.data);
+    return adk__result_message(result, "%.*s", (int)result->trap_message.size, (const char *)result->trap_message.data);
 }
 
 int adk__ending_set(adk__run *run, wasmtime_error_t *error, adk_error **ret_error)

@@ -20,11 +20,11 @@
 #include "wasm/reaper.h"
 #include "wasm/stack.h"
 
-#define GIB ((uint64_t)1 << 30)
-#define SLOT_BYTES (4 * GIB)
-#define KEEP_RESIDENT_BYTES ((size_t)1 << 20) /* of a slot's memory, set to zero by hand instead of by the kernel */
+#define GIB                       ((uint64_t)1 << 30)
+#define SLOT_BYTES                (4 * GIB)
+#define KEEP_RESIDENT_BYTES       ((size_t)1 << 20) /* of a slot's memory, set to zero by hand instead of by the kernel */
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 << 10)
-#define INSTANCE_BYTES_MAX ((size_t)64 << 20) /* more than a million functions and globals need */
+#define INSTANCE_BYTES_MAX        ((size_t)64 << 20) /* more than a million functions and globals need */
 
 int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime_error_t *error)
 {

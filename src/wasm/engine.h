@@ -29,7 +29,7 @@ enum {
 
 /** The engine's tables can have this many elements, the most that validation lets pass: it never answers for us. */
 #define ADK__TABLE_ELEMENTS_MAX 10000000
-#define ADK__TABLES_MAX 4
+#define ADK__TABLES_MAX         4
 
 typedef struct adk__shard {
     wasm_engine_t *engine;

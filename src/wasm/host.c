@@ -210,8 +210,8 @@ static int define(wasmtime_linker_t *linker, const char *module, const char *nam
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INVALID, "define a host function", error);
 }
 
-static int define_wasi(wasmtime_linker_t *linker, const char *module, const adk__wasi_function *functions,
-                       size_t count, adk_error **ret_error)
+static int define_wasi(wasmtime_linker_t *linker, const char *module, const adk__wasi_function *functions, size_t count,
+                       adk_error **ret_error)
 {
     int status = ADK_OK;
 
@@ -226,13 +226,12 @@ int adk__host_define(wasmtime_linker_t *linker, const adk_wasm_options *options,
     int status = define_wasi(linker, "wasi_snapshot_preview1", adk__wasi_functions, ADK__WASI_FUNCTIONS, ret_error);
 
     if (status == ADK_OK)
-        status = define_wasi(linker, "wasi_unstable", adk__wasi_unstable_functions, ADK__WASI_UNSTABLE_FUNCTIONS,
-                             ret_error);
+        status =
+            define_wasi(linker, "wasi_unstable", adk__wasi_unstable_functions, ADK__WASI_UNSTABLE_FUNCTIONS, ret_error);
     for (size_t i = 0; i < options->host_functions_count && status == ADK_OK; i++) {
         const adk_wasm_host_function *f = &options->host_functions[i];
 
-        status = define(linker, f->module_cstr, f->name_cstr, f->params_cstr, f->results_cstr, call_host, f,
-                        ret_error);
+        status = define(linker, f->module_cstr, f->name_cstr, f->params_cstr, f->results_cstr, call_host, f, ret_error);
     }
     return status;
 }
@@ -285,12 +284,12 @@ bool adk__host_has(const adk_wasm_options *options, const adk__import *import, a
 
     if (found && same(import->type, type))
         return true;
-    (void)(adk__buf_printf(problem, "import \"") ||
+    (void)(adk__buf_printf(problem, found ? "incompatible import \"" : "unknown import \"") ||
            adk__text_append_escaped(problem, import->module.data, import->module.size, ADK__NAME_SHOWN) ||
            adk__buf_printf(problem, "\" \"") ||
            adk__text_append_escaped(problem, import->name.data, import->name.size, ADK__NAME_SHOWN) ||
-           adk__buf_printf(problem, found ? "\" has type " : "\" is not provided; its type is ") ||
+           adk__buf_printf(problem, "\" of type ") ||
            adk__text_append_escaped(problem, import->type.data, import->type.size, ADK__NAME_SHOWN) ||
-           (found && adk__buf_printf(problem, ", but the host offers %s", type)));
+           (found && adk__buf_printf(problem, ": the host offers %s", type)));
     return false;
 }

@@ -73,22 +73,36 @@ static int refuse(adk__refusal *refusal, adk_reason reason, const char *format, 
     return ADK_OK;
 }
 
+/* The text assembler draws the line with an arrow beneath it: of that, its first line and the position are kept. */
+static int append_text(adk__buf *message, const wasm_byte_vec_t *text)
+{
+    static const char arrow[] = "--> <anon>:";
+    const char *end = memchr(text->data, '\n', text->size);
+    const char *at = memmem(text->data, text->size, arrow, sizeof(arrow) - 1);
+    size_t first = end == NULL ? text->size : (size_t)(end - text->data);
+    int failed = adk__text_append_escaped(message, text->data, first, 1024);
+
+    if (failed || at == NULL)
+        return failed;
+    at += sizeof(arrow) - 1;
+    end = memchr(at, '\n', text->size - (size_t)(at - text->data));
+    if (end == NULL)
+        return 0;
+    return adk__buf_printf(message, " (at %.*s)", (int)(end - at < 32 ? end - at : 32), at);
+}
+
 /* Takes `error`. A panic of the compiler is not the module's fault alone, but it is the module that is refused. */
 static int refuse_with_error(adk__refusal *refusal, adk_reason reason, const char *what, wasmtime_error_t *error)
 {
     wasm_byte_vec_t text;
     uint8_t trap;
-    int failed;
 
     if (adk_engine_error_kind(error, &trap) == ADK_ENGINE_PANIC)
         reason = ADK_REASON_COMPILER_FAILED;
     adk_engine_error_text(error, &text);
     refusal->reason = reason;
-    failed = adk__buf_printf(&refusal->message, "%s", what);
-    for (size_t i = 0; i < text.size; i++)
-        text.data[i] = text.data[i] == '\n' ? ' ' : text.data[i];
-    if (!failed)
-        (void)adk__text_append_escaped(&refusal->message, text.data, text.size, 1024);
+    if (adk__buf_printf(&refusal->message, "%s", what) == 0)
+        (void)append_text(&refusal->message, &text);
     wasm_byte_vec_delete(&text);
     wasmtime_error_delete(error);
     return ADK_OK;
@@ -114,8 +128,8 @@ static int explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *re
         return refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, COMPILE_FAILED, error);
     }
     if (names.size > 0) {
-        (void)refuse(refusal, ADK_REASON_UNSUPPORTED_FEATURE, "%sit needs %.*s, which is not supported: ",
-                     COMPILE_FAILED, (int)names.size, names.data);
+        (void)refuse(refusal, ADK_REASON_UNSUPPORTED_FEATURE,
+                     "%sit needs %.*s, which is not supported: ", COMPILE_FAILED, (int)names.size, names.data);
         wasm_byte_vec_delete(&names);
         return refuse_with_error(refusal, ADK_REASON_UNSUPPORTED_FEATURE, "", error);
     }
@@ -147,12 +161,13 @@ static int to_binary(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *tex
     if (code.size == 0)
         return refuse(refusal, ADK_REASON_MALFORMED, COMPILE_FAILED "the code is empty");
     if (code.size > ADK_CODE_MAX_BYTES)
-        return refuse(refusal, ADK_REASON_TOO_LARGE, COMPILE_FAILED "the code has %zu bytes, more than %llu",
-                      code.size, (unsigned long long)ADK_CODE_MAX_BYTES);
+        return refuse(refusal, ADK_REASON_TOO_LARGE, COMPILE_FAILED "the code has %zu bytes, more than %llu", code.size,
+                      (unsigned long long)ADK_CODE_MAX_BYTES);
     if (!is_binary(code)) {
         if (!adk__utf8_valid(code.data, code.size))
             return refuse(refusal, ADK_REASON_MALFORMED,
-                          COMPILE_FAILED "the code is neither a binary module (it does not begin with \\0asm) nor text");
+                          COMPILE_FAILED
+                          "the code is neither a binary module (it does not begin with \\0asm) nor text");
         error = adk_engine_parse_text(code.data, code.size, text);
         if (error != NULL)
             return refuse_with_error(refusal, ADK_REASON_MALFORMED, COMPILE_FAILED, error);
@@ -182,7 +197,7 @@ static bool check_import(void *data, const char *module, size_t module_size, con
     bool has = adk__host_has(check->options, &import, &problem);
 
     if (!has)
-        (void)refuse(check->refusal, ADK_REASON_MISSING_IMPORT, "failed to instantiate WASM module: unknown %.*s",
+        (void)refuse(check->refusal, ADK_REASON_MISSING_IMPORT, "failed to instantiate WASM module: %.*s",
                      (int)problem.size, (const char *)problem.data);
     adk__buf_free(&problem);
     return has;
@@ -296,8 +311,7 @@ static int load(adk__module *module, adk__shard *shard, adk_error **ret_error)
     error = wasmtime_module_serialize(module->shards[from].module, &code);
     if (error != NULL)
         return adk__engine_fail(ret_error, ADK_E_INTERNAL, "copy a module's code", error);
-    error = adk_engine_load(shard->engine, (const uint8_t *)code.data, code.size,
-                            &module->shards[shard->index].module);
+    error = adk_engine_load(shard->engine, (const uint8_t *)code.data, code.size, &module->shards[shard->index].module);
     wasm_byte_vec_delete(&code);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", error);
 }

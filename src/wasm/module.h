@@ -21,7 +21,7 @@ typedef struct adk__module {
     uint32_t flavour;
     bool has_initialize;
     bool has_entry;
-    uint64_t cost_bytes; /* of memory, roughly: for the cache */
+    uint64_t cost_bytes;   /* of memory, roughly: for the cache */
     pthread_mutex_t mutex; /* of making it available */
     struct {
         wasmtime_module_t *module;
@@ -34,7 +34,10 @@ typedef struct adk__refusal {
     adk_reason reason; /* ADK_REASON_NONE: it was not */
     adk__buf message;
 } adk__refusal;
-#define ADK__REFUSAL_INIT {ADK_REASON_NONE, ADK__BUF_INIT((size_t)16 << 10)}
+#define ADK__REFUSAL_INIT                                \
+    {                                                    \
+        ADK_REASON_NONE, ADK__BUF_INIT((size_t)16 << 10) \
+    }
 
 /**
  * Compiles a module in the shard of that index. A refusal is a success of the call: *ret_module stays unwritten, and

@@ -28,7 +28,7 @@
 #include "base/clock.h"
 #include "core/error.h"
 
-#define TICK_NS UINT64_C(500000)
+#define TICK_NS            UINT64_C(500000)
 #define REAPER_STACK_BYTES ((size_t)128 << 10)
 
 static struct {

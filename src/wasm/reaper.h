@@ -20,7 +20,7 @@ typedef struct adk__watched {
     _Atomic(wasm_engine_t *) engine; /* whose epoch moves when that time has come; NULL before the guest starts */
     struct adk__watched *next;       /* the reaper's list, under its lock */
     struct adk__watched *prev;
-    struct adk__watched *outer;      /* the run in whose callback this one began, on the same thread */
+    struct adk__watched *outer; /* the run in whose callback this one began, on the same thread */
 } adk__watched;
 
 /** Starts the reaper with the first backend; each call is undone by one of adk__reaper_release(). */

@@ -26,6 +26,7 @@ typedef enum adk__cause {
     ADK__CAUSE_DEADLINE,
     ADK__CAUSE_CANCEL,
     ADK__CAUSE_OUTPUT_LIMIT,
+    ADK__CAUSE_MEMORY,    /* the files that go in do not fit the budget */
     ADK__CAUSE_HOST_TRAP, /* a host function of the caller's said stop */
     ADK__CAUSE_NOMEM,     /* ours ran out, not the guest's */
 } adk__cause;

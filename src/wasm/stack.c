@@ -23,8 +23,7 @@ static void ask(void)
     stack_low = UINTPTR_MAX;
     if (pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
-    if (pthread_attr_getstack(&attributes, &low, &size) == 0 &&
-        pthread_attr_getguardsize(&attributes, &guard) == 0) {
+    if (pthread_attr_getstack(&attributes, &low, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0) {
         stack_low = (uintptr_t)low + guard;
         stack_high = (uintptr_t)low + size;
     }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,11 +184,11 @@ static inline uint16_t guest_call_unstable(guest *g, const char *name, const uin
     return guest_call_in(g, guest_find(adk__wasi_unstable_functions, ADK__WASI_UNSTABLE_FUNCTIONS, name), given, count);
 }
 
-#define ARGS(...) ((const uint64_t[]){__VA_ARGS__}), sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
-#define CALL(g, name, ...) guest_call((g), #name, ARGS(__VA_ARGS__))
+#define ARGS(...)                   ((const uint64_t[]){__VA_ARGS__}), sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t)
+#define CALL(g, name, ...)          guest_call((g), #name, ARGS(__VA_ARGS__))
 #define CALL_UNSTABLE(g, name, ...) guest_call_unstable((g), #name, ARGS(__VA_ARGS__))
-#define OK(call) assert_int_equal((call), ADK__WASI_SUCCESS)
-#define FAILS(error, call) assert_int_equal((call), (error))
+#define OK(call)                    assert_int_equal((call), ADK__WASI_SUCCESS)
+#define FAILS(error, call)          assert_int_equal((call), (error))
 
 static inline void put32(guest *g, uint64_t at, uint32_t value)
 {

@@ -550,11 +550,11 @@ static void test_each_right_of_a_file(void **state)
     uint32_t fd = 0;
     uint64_t all = ALL_FILE_RIGHTS;
 
-#define WITHOUT(right, error, call)                                                                                    \
-    do {                                                                                                               \
-        OK(open_with(g, 3, 0, "f", ADK__WASI_OFLAG_CREAT, all & ~ADK__WASI_RIGHT_##right, 0, 0, &fd));                 \
-        FAILS(error, call);                                                                                            \
-        OK(CALL(g, fd_close, fd));                                                                                     \
+#define WITHOUT(right, error, call)                                                                    \
+    do {                                                                                               \
+        OK(open_with(g, 3, 0, "f", ADK__WASI_OFLAG_CREAT, all & ~ADK__WASI_RIGHT_##right, 0, 0, &fd)); \
+        FAILS(error, call);                                                                            \
+        OK(CALL(g, fd_close, fd));                                                                     \
     } while (0)
 
     put_iovec(g, 0, AT_DATA, 1);
@@ -580,7 +580,7 @@ static void test_each_right_of_a_file(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
+#define TEST(name)         cmocka_unit_test_setup_teardown(name, guest_setup, guest_teardown)
 #define TEST_UNBEGUN(name) cmocka_unit_test_setup_teardown(name, guest_setup_unbegun, guest_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_write_reaches_the_output_per_buffer),

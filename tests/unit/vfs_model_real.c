@@ -5,16 +5,16 @@
  */
 #include "vfs_model_real.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "vfs/vfs.h"
 
 int real_openat2(int dir, const char *path, uint64_t flags)
 {
@@ -149,4 +149,29 @@ int real_symlink(const char *target, int dir, const char *path)
     r = symlinkat(target, fd, last) < 0 ? -errno : 0;
     close(fd);
     return r;
+}
+
+int compare_cstr(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+size_t list_real(int dir, model_name *names)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream;
+    struct dirent *e;
+    size_t count = 0;
+
+    if (fd < 0)
+        return 0;
+    stream = fdopendir(fd);
+    while ((e = readdir(stream)) != NULL) {
+        if (count == MODEL_NAMES)
+            abort();
+        (void)strcpy(names[count++], e->d_name);
+    }
+    closedir(stream);
+    qsort(names, count, sizeof(names[0]), compare_cstr);
+    return count;
 }

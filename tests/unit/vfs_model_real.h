@@ -3,7 +3,14 @@
 #define ADK_TESTS_VFS_MODEL_REAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "vfs/vfs.h"
+
+#define MODEL_NAMES 64 /* entries of a directory in the model, at most */
+
+typedef char model_name[ADK__VFS_NAME_MAX + 1];
 
 typedef enum { OP_MKDIR, OP_RMDIR, OP_UNLINK } name_op;
 
@@ -13,5 +20,9 @@ int real_name_op(int dir, const char *path, name_op op);
 int real_rename(int old_dir, const char *old_path, int new_dir, const char *new_path);
 int real_link(int old_dir, const char *old_path, bool follow, int new_dir, const char *new_path);
 int real_symlink(const char *target, int dir, const char *path);
+/* The directory's entries, sorted; at most MODEL_NAMES. 0 for a removed directory. */
+size_t list_real(int dir, model_name *names);
+/* strcmp for qsort and bsearch. */
+int compare_cstr(const void *a, const void *b);
 
 #endif

@@ -1,0 +1,19 @@
+/*
+ * Matching paths against patterns, in time that a hostile name cannot blow up (fnmatch(3) is exponential in the stars).
+ */
+#ifndef ADK_BASE_GLOB_H
+#define ADK_BASE_GLOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Whether it is a pattern at all: has a `*` or a `?`. */
+bool adk__glob_is_pattern(const char *pattern, size_t pattern_size);
+
+/**
+ * `?` matches a byte but '/', `*` any run of bytes without '/', `**` any run of bytes; all else itself. Takes at most
+ * pattern_size * path_size steps.
+ */
+bool adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size);
+
+#endif

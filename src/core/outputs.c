@@ -1,0 +1,195 @@
+/*
+ * Files out. The guest decides about names, number and sizes (a sparse file may claim 8 EiB): all three are bounded
+ * here, by what is kept, and the time it takes by whoever calls.
+ */
+#include "core/outputs.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/glob.h"
+#include "core/request.h"
+#include "core/result.h"
+
+#define COPY_BYTES ((uint64_t)1 << 20)
+
+/* Ends a walk. */
+enum {
+    WALK_STOP = 1,
+    WALK_NOMEM = 2,
+};
+
+struct collection {
+    adk_result *result;
+    uint64_t left_bytes; /* of the limit on content */
+    adk__outputs_go_on go_on;
+    void *go_on_data;
+    uint32_t output;   /* index of the output being collected */
+    adk_bytes base;    /* what the walk's paths are relative to */
+    adk_bytes pattern; /* to be matched; nothing: all */
+};
+
+static int new_file(struct collection *c, adk_bytes path, adk_file_out **ret_file)
+{
+    adk_result *result = c->result;
+    size_t slash = c->base.size > 0 && path.size > 0 ? 1 : 0;
+    size_t size = 1 + c->base.size + slash + path.size;
+    char *full;
+
+    if (result->file_count == result->file_capacity) {
+        size_t capacity = result->file_capacity == 0 ? 16 : result->file_capacity * 2;
+        adk_file_out *files = realloc(result->files, capacity * sizeof(*files));
+
+        if (files == NULL)
+            return WALK_NOMEM;
+        result->files = files;
+        result->file_capacity = capacity;
+    }
+    full = malloc(size);
+    if (full == NULL)
+        return WALK_NOMEM;
+    full[0] = '/';
+    if (c->base.size > 0)
+        memcpy(full + 1, c->base.data, c->base.size);
+    if (slash != 0)
+        full[1 + c->base.size] = '/';
+    if (path.size > 0)
+        memcpy(full + 1 + c->base.size + slash, path.data, path.size);
+    *ret_file = &result->files[result->file_count++];
+    **ret_file = (adk_file_out){.path = {full, size}, .output = c->output};
+    return 0;
+}
+
+static int read_content(struct collection *c, adk__vfs_inode *inode, adk_file_out *file)
+{
+    uint64_t wanted = file->size_bytes < c->left_bytes ? file->size_bytes : c->left_bytes;
+    uint8_t *content = wanted == 0 ? NULL : malloc(wanted);
+    uint64_t done = 0;
+
+    if (wanted > 0 && content == NULL)
+        return WALK_NOMEM;
+    while (done < wanted) {
+        size_t step = (size_t)(wanted - done < COPY_BYTES ? wanted - done : COPY_BYTES);
+        size_t got = 0;
+
+        if (!c->go_on(c->go_on_data) || adk__vfs_pread(inode, content + done, step, done, &got) != 0 || got == 0)
+            break;
+        done += got;
+    }
+    c->left_bytes -= done;
+    file->content = adk_bytes_make(content, (size_t)done);
+    file->truncated = done < file->size_bytes;
+    return done < wanted ? WALK_STOP : 0;
+}
+
+static int read_target(adk__vfs_inode *root, adk_file_out *file)
+{
+    const char *path = (const char *)file->path.data + 1;
+    char *target = malloc(ADK__VFS_PATH_MAX);
+    size_t size = 0;
+
+    if (target == NULL)
+        return WALK_NOMEM;
+    if (adk__vfs_readlink(root, path, file->path.size - 1, target, ADK__VFS_PATH_MAX, &size) != 0)
+        size = 0;
+    file->content = adk_bytes_make(target, size);
+    return 0;
+}
+
+static int add(struct collection *c, adk_bytes path, adk__vfs_inode *root, adk__vfs_inode *inode)
+{
+    adk__vfs_stat info;
+    adk_file_out *file;
+    int failed;
+
+    if (c->result->file_count >= ADK_FILES_MAX || !c->go_on(c->go_on_data))
+        return WALK_STOP;
+    failed = new_file(c, path, &file);
+    if (failed)
+        return failed;
+    adk__vfs_get_stat(inode, &info);
+    file->type = info.type;
+    if (info.type == ADK__VFS_TYPE_DIRECTORY)
+        return 0;
+    file->size_bytes = info.size;
+    return info.type == ADK__VFS_TYPE_FILE ? read_content(c, inode, file) : read_target(root, file);
+}
+
+struct walk {
+    struct collection *c;
+    adk__vfs_inode *root;
+    uint64_t seen;
+};
+
+static int visit(void *data, const char *path, size_t path_size, adk__vfs_inode *inode)
+{
+    struct walk *walk = data;
+    const adk_bytes *pattern = &walk->c->pattern;
+
+    if (++walk->seen % 256 == 0 && !walk->c->go_on(walk->c->go_on_data))
+        return WALK_STOP;
+    if (pattern->size > 0 && !adk__glob_match(pattern->data, pattern->size, path, path_size))
+        return 0;
+    return add(walk->c, adk_bytes_make(path, path_size), walk->root, inode);
+}
+
+static int collect_tree(struct collection *c, adk__vfs_inode *root, adk__vfs_inode *dir)
+{
+    struct walk walk = {c, root, 0};
+    uint64_t skipped = 0;
+    int r = adk__vfs_walk(dir, false, visit, &walk, &skipped);
+
+    if (skipped > 0)
+        c->result->files_incomplete = true;
+    return r;
+}
+
+/* What is not there does not come back: that is for the caller to see. */
+static int collect_named(struct collection *c, adk__vfs_inode *root, adk_bytes path)
+{
+    adk__vfs_inode *inode;
+    adk__vfs_stat info;
+    int r;
+
+    if (path.size == 0)
+        return collect_tree(c, root, root);
+    if (adk__vfs_resolve(root, path.data, path.size, true, &inode) != 0)
+        return 0;
+    adk__vfs_get_stat(inode, &info);
+    c->base = path;
+    r = add(c, adk_bytes_make(NULL, 0), root, inode);
+    if (r == 0 && info.type == ADK__VFS_TYPE_DIRECTORY)
+        r = collect_tree(c, root, inode);
+    adk__vfs_drop(inode);
+    return r;
+}
+
+int adk__outputs_collect(const adk_request *request, adk__vfs *vfs, adk__outputs_go_on go_on, void *go_on_data,
+                         adk_result *result)
+{
+    struct collection c = {
+        .result = result, .left_bytes = request->outputs_limit_bytes, .go_on = go_on, .go_on_data = go_on_data};
+    adk__vfs_inode *root = adk__vfs_root(vfs);
+    int r = 0;
+
+    adk__vfs_lift_limits(vfs);
+    for (size_t i = 0; i < request->outputs_count && r == 0; i++) {
+        adk_bytes path = adk__request_path(request->outputs[i]);
+
+        c.output = (uint32_t)i;
+        c.base = adk_bytes_make(NULL, 0);
+        c.pattern = adk_bytes_make(NULL, 0);
+        if (!adk__glob_is_pattern(path.data, path.size)) {
+            r = collect_named(&c, root, path);
+        } else {
+            c.pattern = path;
+            r = collect_tree(&c, root, root);
+        }
+    }
+    if (r == WALK_NOMEM || r == -ENOMEM)
+        return ADK_E_NOMEM;
+    if (r != 0)
+        result->files_incomplete = true;
+    return ADK_OK;
+}
