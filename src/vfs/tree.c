@@ -2,8 +2,8 @@
  * The tree as a whole: making and freeing it, the accounting of every byte it holds, and inodes with their lifetimes.
  *
  * All memory a guest can cause to be kept goes through adk__vfs_alloc() and its like, which ask the tree's own quota
- * and then the shared budget before they ask malloc. Inodes are on one list per tree, so that freeing a tree is a loop over
- * it and depth does not matter.
+ * and then the shared budget before they ask malloc. Inodes are on one list per tree, so that freeing a tree is a loop
+ * over it and depth does not matter.
  */
 #include "vfs/tree.h"
 

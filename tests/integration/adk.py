@@ -61,6 +61,37 @@ def wat_print(data, fd=1, then=""):
                % (len(data), WRITE % fd, then), '(data (i32.const 16) "%s")' % text)
 
 
+def leb(value):
+    """`value` as an unsigned LEB128 number."""
+    out = bytearray()
+    while True:
+        value, low = value >> 7, value & 0x7F
+        out.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(out)
+
+
+def section(number, content):
+    """One section of a binary module."""
+    return bytes([number]) + leb(len(content)) + content
+
+
+def named(name):
+    """A name, or bytes in a name's place, with its length before it."""
+    name = name if isinstance(name, bytes) else name.encode()
+    return leb(len(name)) + name
+
+
+HEADER = b"\0asm\1\0\0\0"
+# One type ()->(), one function of it exported as _start: what comes before a code section.
+ENTRY = section(1, b"\1\x60\0\0") + section(3, b"\1\0") + section(7, b"\1" + named("_start") + b"\0\0")
+
+
+def binary(body=b"\x0b", more=b""):
+    """A binary module whose _start has the code `body`; `more` are sections behind."""
+    return HEADER + ENTRY + section(10, b"\1" + leb(len(body) + 1) + b"\0" + body) + more
+
+
 WAT_LOOP = wat("(loop $again (br $again))")
 WAT_NOTHING = '(module (func (export "_start")))'
 

@@ -233,7 +233,7 @@ static void run_all(uint64_t *left, int expected, const char *what)
     while (pass(image, left, n, expected))
         n++;
     print_message("%llu %s refused in turn\n", (unsigned long long)n - 1, what);
-    assert_true(n > 200);
+    assert_true(n > 100); /* how many exactly depends on the hash key */
     adk__vfs_image_unref(image);
 }
 

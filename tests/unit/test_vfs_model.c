@@ -1,7 +1,7 @@
 /*
  * The model test: random sequences of operations, done to a vfs and to a real directory on tmpfs, must agree in
- * every errno and result, and the two trees must be the same now and then and at the end. Seeds that are odd begin with a tree
- * shown from an image, so that every copy on write is checked as well.
+ * every errno and result, and the two trees must be the same now and then and at the end. Seeds that are odd begin
+ * with a tree shown from an image, so that every copy on write is checked as well.
  *
  * Usage: test_vfs_model [OPERATIONS [SEED]], or ADK_MODEL_OPS and ADK_MODEL_SEED. A failure prints seed and step.
  */
