@@ -92,6 +92,17 @@ def binary(body=b"\x0b", more=b""):
     return HEADER + ENTRY + section(10, b"\1" + leb(len(body) + 1) + b"\0" + body) + more
 
 
+def binary_of(text, case):
+    """A text module as a binary one, by wat2wasm; the test is skipped where that is missing."""
+    try:
+        out = os.path.join(case.directory, "assembled.wasm")
+        subprocess.run(["wat2wasm", "-o", out, case.file("assembled.wat", text)], check=True, timeout=PATIENCE)
+    except FileNotFoundError:
+        raise unittest.SkipTest("wat2wasm is missing (Debian: wabt)") from None
+    with open(out, "rb") as file:
+        return file.read()
+
+
 WAT_LOOP = wat("(loop $again (br $again))")
 WAT_NOTHING = '(module (func (export "_start")))'
 

@@ -49,7 +49,7 @@ class Shape(adk.Case):
         self.assertEqual(limits["output_limit_bytes"], 2048)
         self.assertEqual(limits["output_policy"], "stop")
         self.assertEqual(limits["fuel"], 1000000)
-        self.assertEqual(limits["random_seed"], 0, "0 is a seed, not the absence of one")
+        self.assertEqual(int(limits["random_seed"]), 0, "0 is a seed, not the absence of one")
         self.assertEqual(limits["clock_start_ns"], 0)
 
     def test_64_bits_of_seed_survive(self):

@@ -274,6 +274,36 @@ static void test_bad_descriptors(void **state)
     guest_free(g);
 }
 
+/* Lists so long that going over them takes a while: the run can be stopped in the midst of it, at each stage. */
+static void test_long_lists_look_at_the_interrupt(void **state)
+{
+    uint64_t size = (uint64_t)8 << 20;
+    uint8_t *memory = calloc(1, size); /* zeros: empty buffers, and clocks that are due */
+    guest *g = guest_new();
+
+    (void)state;
+    assert_non_null(memory);
+    guest_begin(g);
+    for (uint32_t count = 100000; count <= 145000; count += 45000) {
+        adk__interrupt_begin(&g->interrupt, count == 100000 ? adk__now_ns() + 60 * ADK__NS_PER_S : 0);
+        adk__wasi_call_of(g->wasi)->memory = (adk__wasi_memory){memory, size};
+        assert_int_equal(CALL(g, fd_write, 1, 0, count, 4) == 0, count == 100000);
+        assert_int_equal(adk__wasi_call_of(g->wasi)->stop, count == 100000 ? ADK__WASI_GO_ON : ADK__WASI_INTERRUPT);
+    }
+    guest_end(g);
+    for (uint64_t stop_at = 20000; stop_at < 200000; stop_at += 20000) {
+        guest_begin(g);
+        adk__wasi_call_of(g->wasi)->memory = (adk__wasi_memory){memory, size};
+        g->wasi->work = stop_at * 48 % ADK__WASI_WORK_MAX; /* so that the look comes at different places */
+        adk__interrupt_cancel(&g->interrupt);
+        (void)CALL(g, poll_oneoff, 0, 0, 100000, 4);
+        assert_int_equal(adk__wasi_call_of(g->wasi)->stop, ADK__WASI_INTERRUPT);
+        guest_end(g);
+    }
+    guest_free(g);
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_every_buffer),
         cmocka_unit_test(test_tiny_memories),
         cmocka_unit_test(test_bad_descriptors),
+        cmocka_unit_test(test_long_lists_look_at_the_interrupt),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
