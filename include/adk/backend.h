@@ -49,7 +49,7 @@ typedef struct adk_backend_ops {
     size_t struct_size;
     /**
      * Runs a request that has been checked and whose defaults have been filled in, on the calling thread. As
-     * adk_backend_execute() in everything else; may be called by many threads at once.
+     * adk_backend_execute() in everything else, but that ret_error is never NULL; may be called by many threads at once.
      */
     int (*execute)(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
                    adk_error **ret_error);

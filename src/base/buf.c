@@ -16,23 +16,29 @@ void adk__buf_free(adk__buf *buf)
     buf->capacity = 0;
 }
 
-int adk__buf_reserve(adk__buf *buf, size_t size)
+/* The maximum is of bytes held; the NUL that vsnprintf() adds is not one of them. */
+static int grow(adk__buf *buf, size_t size, size_t max)
 {
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
     uint8_t *data;
 
     if (size <= buf->capacity)
         return 0;
-    if (size > buf->max)
+    if (size > max)
         return -EFBIG;
     while (capacity < size)
-        capacity = capacity > buf->max / 2 ? buf->max : capacity * 2;
+        capacity = capacity > max / 2 ? max : capacity * 2;
     data = realloc(buf->data, capacity);
     if (data == NULL)
         return -ENOMEM;
     buf->data = data;
     buf->capacity = capacity;
     return 0;
+}
+
+int adk__buf_reserve(adk__buf *buf, size_t size)
+{
+    return grow(buf, size, buf->max);
 }
 
 int adk__buf_append(adk__buf *buf, const void *data, size_t size)
@@ -62,9 +68,9 @@ int adk__buf_vprintf(adk__buf *buf, const char *format, va_list args)
     va_end(again);
     if (length < 0)
         return -EINVAL;
-    if ((size_t)length >= buf->max - buf->size)
+    if ((size_t)length > buf->max - buf->size)
         return -EFBIG;
-    failed = adk__buf_reserve(buf, buf->size + (size_t)length + 1); /* the NUL that vsnprintf() writes is not counted */
+    failed = grow(buf, buf->size + (size_t)length + 1, buf->max + 1);
     if (failed)
         return failed;
     (void)vsnprintf((char *)buf->data + buf->size, (size_t)length + 1, format, args);

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 size_t adk__utf8_sequence(const unsigned char *data, size_t size)
 {
     unsigned char lead;
@@ -63,15 +65,26 @@ static uint32_t decode(const unsigned char *data, size_t length)
     return point;
 }
 
+/* Unicode's general categories Cf, Zl and Zp: invisible, or changing how their neighbours are shown. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} format_characters[] = {
+    {0xad, 0xad},       {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},
+    {0x890, 0x891},     {0x8e2, 0x8e2},     {0x180e, 0x180e},   {0x200b, 0x200f},   {0x2028, 0x202e},
+    {0x2060, 0x206f},   {0xfeff, 0xfeff},   {0xfff9, 0xfffb},   {0x110bd, 0x110bd}, {0x110cd, 0x110cd},
+    {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0001, 0xe007f},
+};
+
 static bool is_harmless(uint32_t point)
 {
     if (point < 0x20 || (point >= 0x7f && point < 0xa0))
         return false;
-    if (point >= 0x200b && point <= 0x200f) /* zero width, left-to-right and right-to-left marks */
-        return false;
-    if (point >= 0x2028 && point <= 0x202e) /* separators, embeddings and overrides */
-        return false;
-    return !(point >= 0x2060 && point <= 0x206f) && point != 0xfeff;
+    for (size_t i = 0; i < ADK_COUNT(format_characters); i++) {
+        if (point >= format_characters[i].first && point <= format_characters[i].last)
+            return false;
+    }
+    return true;
 }
 
 static int append_hex(adk__buf *buf, const unsigned char *data, size_t size)

@@ -32,6 +32,16 @@ static int check_label(const char *what, const char *label, adk_error **ret_erro
     return ADK_OK;
 }
 
+static uint32_t known_languages(void)
+{
+    uint32_t known = 0;
+
+#define LANGUAGE_BIT(name, number, word) known |= 1u << (number);
+    ADK_LANGUAGE_MAP(LANGUAGE_BIT)
+#undef LANGUAGE_BIT
+    return known;
+}
+
 int adk_backend_new(const adk_backend_ops *ops, void *state, const char *name_cstr,
                     const adk_capabilities *capabilities, adk_backend **ret_backend, adk_error **ret_error)
 {
@@ -45,6 +55,9 @@ int adk_backend_new(const adk_backend_ops *ops, void *state, const char *name_cs
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of ops or capabilities");
     if (backend->ops.execute == NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "ops.execute is NULL");
+    if (backend->capabilities.languages == 0 || (backend->capabilities.languages & ~known_languages()) != 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "capabilities.languages is 0x%x: none, or one that does not exist",
+                         backend->capabilities.languages);
     status = check_label("name", name_cstr, ret_error);
     if (status == ADK_OK)
         status = check_label("isolation", backend->capabilities.isolation_cstr, ret_error);
@@ -88,7 +101,7 @@ static int choose_language(const adk_backend *backend, adk_request *request, adk
 {
     uint32_t languages = backend->capabilities.languages;
 
-    if (request->language == ADK_LANGUAGE_DEFAULT && languages != 0)
+    if (request->language == ADK_LANGUAGE_DEFAULT)
         request->language = (adk_language)__builtin_ctz(languages);
     if (request->language < 32 && (languages >> request->language & 1) != 0)
         return ADK_OK;
@@ -120,6 +133,24 @@ static void trace(const adk_backend *backend, const adk_request *request, uint64
     request->on_trace(request->trace_data, &span);
 }
 
+/* Backends may be anybody's: theirs is always a place for the error, and what they return is looked at. */
+static int call(const adk_backend *backend, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
+                adk_error **ret_error)
+{
+    adk_error *error = NULL;
+    int status = backend->ops.execute(backend->state, request, cancel, ret_result, &error);
+
+    if (status < ADK_OK && ret_error != NULL)
+        *ret_error = error;
+    else
+        adk_error_free(error);
+    if (status > ADK_OK)
+        return adk__fail(ret_error, ADK_E_INTERNAL, 0, "backend \"%s\" returned %d", backend->name, status);
+    if (status == ADK_OK && *ret_result == NULL)
+        return adk__fail(ret_error, ADK_E_INTERNAL, 0, "backend \"%s\" gave no result", backend->name);
+    return status;
+}
+
 int adk_backend_execute(adk_backend *backend, const adk_request *given, adk_cancel *cancel, adk_result **ret_result,
                         adk_error **ret_error)
 {
@@ -133,9 +164,7 @@ int adk_backend_execute(adk_backend *backend, const adk_request *given, adk_canc
         status = choose_language(backend, &request, ret_error);
     if (status != ADK_OK)
         return status;
-    status = backend->ops.execute(backend->state, &request, cancel, &result, ret_error);
-    if (status == ADK_OK && result == NULL)
-        status = adk__fail(ret_error, ADK_E_INTERNAL, 0, "backend \"%s\" gave no result", backend->name);
+    status = call(backend, &request, cancel, &result, ret_error);
     if (status == ADK_OK) {
         result->usage.duration_ns = adk__now_ns() - start_ns;
         adk__result_seal(result, backend->name, adk_language_cstr(request.language), backend->isolation);

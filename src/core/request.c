@@ -162,8 +162,10 @@ static int check_values(const adk_request *r, adk_error **ret_error)
 
     if (r->language != ADK_LANGUAGE_DEFAULT && adk_language_cstr(r->language) == NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "unknown language %u", r->language);
-    if ((r->flags & ~known) != 0 || r->reserved != 0)
+    if ((r->flags & ~known) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "unknown request flags 0x%x", r->flags & ~known);
+    if (r->reserved != 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the reserved field is %u, not 0", r->reserved);
     if (is_broken(r->code) || is_broken(r->stdin_data))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "%s is NULL, its size is not 0",
                          is_broken(r->code) ? "code" : "stdin");

@@ -14,7 +14,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 COMMAND = os.environ.get("ADK_SANDBOX") or os.path.join(ROOT, "build", "dev", "adk-sandbox")
-GUESTS = os.environ.get("ADK_GUESTS") or os.path.join(ROOT, "build", "dev", "tests", "integration", "guests")
+GUESTS = os.environ.get("ADK_GUESTS") or os.path.join(ROOT, "build", "dev", "tests", "guests")
 PROGRAMS = os.environ.get("ADK_PROGRAMS") or os.path.join(ROOT, "build", "programs")
 SOURCES = os.path.join(HERE, "guests")
 

@@ -85,7 +85,7 @@ static void test_utf8_valid(void **state)
     (void)state;
     assert_true(adk__utf8_valid("", 0));
     assert_true(adk__utf8_valid("a\0b", 3));
-    assert_true(adk__utf8_valid("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", 14));
+    assert_true(adk__utf8_valid("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", 15));
     assert_false(adk__utf8_valid("a\x80", 2));
     assert_false(adk__utf8_valid("a\xc3", 2));
     assert_false(adk__utf8_valid("\xc0\xaf", 2));

@@ -1,0 +1,189 @@
+/*
+ * Writing beneath a directory. openat2() opens a directory beneath in one step, and the kernel sees to it that no link
+ * is followed. Whatever it refuses (it is not there, or the directory is not) is walked one component at a time, which
+ * is as safe, as no component is "..", and finds out what is missing or in the way.
+ *
+ * A file is written under a name that nobody knows and then renamed, so that whoever reads it sees the old content or
+ * the new. Renaming follows no link either: what somebody puts in the place at the last moment is replaced, never
+ * written through.
+ */
+#include "cli/beneath.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/cleanup.h"
+
+#define OPEN_DIRECTORY (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+#define TEMPORARY_SIZE sizeof(".adk-sandbox-0123456789abcdef")
+
+static bool is_name(const char *name, size_t size)
+{
+    if (size == 0 || memchr(name, 0, size) != NULL)
+        return false;
+    return name[0] != '.' || (size > 1 && (size > 2 || name[1] != '.'));
+}
+
+static bool is_path(adk_bytes path)
+{
+    const char *at = path.data;
+    size_t left = path.size;
+
+    for (;;) {
+        const char *slash = left == 0 ? NULL : memchr(at, '/', left);
+        size_t size = slash == NULL ? left : (size_t)(slash - at);
+
+        if (!is_name(at, size))
+            return false;
+        if (slash == NULL)
+            return true;
+        at += size + 1;
+        left -= size + 1;
+    }
+}
+
+static int open_in_one_step(int root, const char *path)
+{
+    struct open_how how = {
+        .flags = OPEN_DIRECTORY,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+static bool is_link(int dir, const char *name)
+{
+    struct stat info;
+
+    return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+}
+
+int cli_beneath_enter(int dir, const char *name)
+{
+    int fd = openat(dir, name, OPEN_DIRECTORY);
+
+    if (fd < 0 && errno == ENOENT && (mkdirat(dir, name, 0777) == 0 || errno == EEXIST))
+        fd = openat(dir, name, OPEN_DIRECTORY);
+    if (fd < 0 && errno == ENOTDIR)
+        errno = is_link(dir, name) ? ELOOP : ENOTDIR;
+    return fd;
+}
+
+/* Opens the directory `path`, which is overwritten; "" is `root` itself. Returns the descriptor, or -1 and errno. */
+static int open_directory(int root, char *path)
+{
+    int dir = *path == '\0' ? -1 : open_in_one_step(root, path);
+    char *rest = NULL;
+
+    if (dir >= 0)
+        return dir;
+    dir = openat(root, ".", OPEN_DIRECTORY);
+    for (char *name = strtok_r(path, "/", &rest); name != NULL && dir >= 0; name = strtok_r(NULL, "/", &rest)) {
+        ADK_AUTO_CLOSE int above = dir;
+
+        dir = cli_beneath_enter(above, name);
+    }
+    return dir;
+}
+
+int cli_beneath_mkdir(int root, adk_bytes path)
+{
+    ADK_AUTO_FREE char *copy = is_path(path) ? strndup(path.data, path.size) : NULL;
+    ADK_AUTO_CLOSE int dir = -1;
+
+    if (copy == NULL)
+        return is_path(path) ? ENOMEM : EINVAL;
+    dir = open_directory(root, copy);
+    return dir < 0 ? errno : 0;
+}
+
+/* Only a regular file is replaced. */
+static int check_place(int dir, const char *name)
+{
+    struct stat info;
+
+    if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? 0 : errno;
+    if (S_ISDIR(info.st_mode))
+        return EISDIR;
+    if (S_ISLNK(info.st_mode))
+        return ELOOP;
+    return S_ISREG(info.st_mode) ? 0 : EEXIST;
+}
+
+static int write_all(int fd, adk_bytes content)
+{
+    const char *at = content.data;
+    size_t left = content.size;
+
+    while (left > 0) {
+        ssize_t written = write(fd, at, left);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        at += written > 0 ? written : 0;
+        left -= written > 0 ? (size_t)written : 0;
+    }
+    return 0;
+}
+
+/* Writes a new file. Some file systems tell of a full disk only when it is closed. */
+static int write_new(int dir, const char *name, adk_bytes content)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int failed = 0;
+
+    if (fd < 0)
+        return errno;
+    failed = write_all(fd, content);
+    if (close(fd) != 0 && failed == 0 && errno != EINTR)
+        failed = errno;
+    if (failed != 0)
+        (void)unlinkat(dir, name, 0);
+    return failed;
+}
+
+static int write_in_place(int dir, const char *name, adk_bytes content)
+{
+    char temporary[TEMPORARY_SIZE];
+    uint64_t number = 0;
+    int failed = check_place(dir, name);
+
+    if (failed != 0)
+        return failed;
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        return errno;
+    (void)snprintf(temporary, sizeof(temporary), ".adk-sandbox-%016" PRIx64, number);
+    failed = write_new(dir, temporary, content);
+    if (failed != 0 || renameat(dir, temporary, dir, name) == 0)
+        return failed;
+    failed = errno;
+    (void)unlinkat(dir, temporary, 0);
+    return failed;
+}
+
+int cli_beneath_write(int root, adk_bytes path, adk_bytes content)
+{
+    ADK_AUTO_FREE char *copy = is_path(path) ? strndup(path.data, path.size) : NULL;
+    ADK_AUTO_CLOSE int dir = -1;
+    char nothing[] = "";
+    char *slash = NULL;
+
+    if (copy == NULL)
+        return is_path(path) ? ENOMEM : EINVAL;
+    slash = strrchr(copy, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    dir = open_directory(root, slash == NULL ? nothing : copy);
+    if (dir < 0)
+        return errno;
+    return write_in_place(dir, slash == NULL ? copy : slash + 1, content);
+}

@@ -1,0 +1,16 @@
+;; Writes "one\n", sleeps for a second, writes "two\n".
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 512) "one\ntwo\n")
+  (func $line (param $at i32)
+    (i32.store (i32.const 256) (local.get $at))
+    (i32.store (i32.const 260) (i32.const 4))
+    (drop (call $fd_write (i32.const 1) (i32.const 256) (i32.const 1) (i32.const 264))))
+  (func (export "_start")
+    (call $line (i32.const 512))
+    (i32.store (i32.const 16) (i32.const 1))
+    (i64.store (i32.const 24) (i64.const 1000000000))
+    (drop (call $poll_oneoff (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))
+    (call $line (i32.const 516))))
