@@ -200,6 +200,24 @@ static void begin_run(input *in, adk_request *request)
     adk__wasi_call_of(wasi)->memory = (adk__wasi_memory){memory, (how & 0xF0) == 0xF0 ? how & 7 : MEMORY};
 }
 
+/* A directory, a file in it, a link, and both open, so that most inputs get beyond an empty tree. */
+static void furnish(void)
+{
+    static const char *names[] = {"path_create_directory", "path_open", "path_open", "path_symlink"};
+    const uint64_t all = ADK__WASI_RIGHTS_FILE | ADK__WASI_RIGHTS_DIRECTORY;
+    const uint64_t args[][ADK__WASI_PARAMS_MAX] = {
+        {3, 0x100, 1},                                               /* a */
+        {3, 0, 0x140, 3, ADK__WASI_OFLAG_CREAT, all, all, 0, 0x800}, /* a/b, as descriptor 4 */
+        {3, 0, 0x100, 1, ADK__WASI_OFLAG_DIRECTORY, all & ~ADK__WASI_RIGHT_FD_WRITE, all, 0, 0x800}, /* a, as 5 */
+        {0x100, 1, 3, 0x1D0, 4},                                                                     /* link, to a */
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (size_t k = 0; k < ADK__WASI_FUNCTIONS; k++)
+            if (strcmp(adk__wasi_functions[k].name, names[i]) == 0)
+                (void)adk__wasi_functions[k].fn(wasi, args[i]);
+}
+
 static void one_run(input *in)
 {
     static const adk_bytes arguments[] = {{"guest", 5}, {"argument", 8}};
@@ -214,6 +232,8 @@ static void one_run(input *in)
     request.stdin_data = (adk_bytes){"some input for the guest", 24};
     begin_run(in, &request);
     put_names();
+    if ((take8(in) & 3) != 0)
+        furnish();
     for (int i = 0; i < CALLS && in->size > 0 && adk__wasi_call_of(wasi)->stop == ADK__WASI_GO_ON; i++) {
         todo = take8(in);
         if ((todo & 7) == 0)

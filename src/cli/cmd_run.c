@@ -9,6 +9,7 @@
 #include "cli/message.h"
 #include "cli/report.h"
 #include "cli/run.h"
+#include "cli/run_files.h"
 
 #define TIMEOUT_DEFAULT_NS UINT64_C(30000000000)
 
@@ -26,6 +27,12 @@ static const struct cli_option options[] = {
     {'e', "env", "NAME=VALUE", CLI_LIST, FIELD(env), .check = cli_run_check_env,
      .help = "set a variable for the guest; repeatable"},
     {'i', "stdin", "FILE|-", CLI_TEXT, FIELD(stdin_path), .help = "the guest's standard input; default: empty"},
+    {'f', "file", "GUEST=HOST", CLI_LIST, FIELD(files), .check = cli_run_check_file,
+     .help = "copy a file or directory in; repeatable"},
+    {'o', "out", "GUEST=HOST", CLI_LIST, FIELD(outs), .check = cli_run_check_out,
+     .help = "bring a file, directory or * back; repeatable"},
+    {'\0', "out-max", "SIZE", CLI_SIZE, FIELD(out_max), .least = 1, .most = ADK_OUTPUTS_LIMIT_MAX_BYTES,
+     .help = "what --out may bring in all; default: 64MiB"},
     {'\0', "output-limit", "SIZE", CLI_SIZE, FIELD(output_limit), .least = 1, .most = ADK_OUTPUT_LIMIT_MAX_BYTES,
      .help = "what each stream may bring; --json: 1MiB"},
     {'\0', "output-policy", "WORD", CLI_TEXT, FIELD(output_policy), .check = cli_run_check_output_policy,
@@ -48,13 +55,12 @@ static int print_help(void)
 
     if (out == NULL)
         return CLI_EXIT_FAILED;
-    (void)fputs("Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...\n"
-                "       adk-sandbox run [OPTION]... -c CODE [ARG]...\n"
+    (void)fputs("Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...   or: ... -c CODE [ARG]...\n"
                 "Run a program that nobody has reviewed, within limits. Options end at FILE.\n\n",
                 out);
     cli_options_print_help(&table, out);
     (void)fputs("\nExamples:\n"
-                "  adk-sandbox run -t 500ms -m 32MiB hello.wasm one two\n"
+                "  adk-sandbox run -t 500ms -m 32MiB -f /in.csv=data.csv -o /out=results stats.wasm\n"
                 "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
                 out);
     if (fclose(out) != 0)
@@ -105,6 +111,17 @@ static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_e
     return adk_backend_execute(run->backend, &run->request, run->cancel, &run->result, ret_error);
 }
 
+/* Brings the files back, however the run ended. */
+static void save(struct cli_run *run)
+{
+    struct cli_files files = {0};
+    int complete = 1;
+
+    files.items = adk_result_files(run->result, &files.count, &complete);
+    files.complete = complete != 0;
+    run->save_failed = cli_files_save(&run->settings.outs, &files, &run->notes, &run->save_error);
+}
+
 static void dispose(struct cli_run *run)
 {
     cli_signals_stop(&run->signals);
@@ -113,10 +130,15 @@ static void dispose(struct cli_run *run)
     adk_backend_free(run->backend);
     adk_cancel_free(run->cancel);
     cli_list_free(&run->settings.env);
+    cli_list_free(&run->settings.files);
+    cli_list_free(&run->settings.outs);
+    cli_notes_free(&run->notes);
     free(run->code.data);
     free(run->input.data);
     free(run->env);
     free(run->args);
+    free(run->files);
+    free(run->outputs);
 }
 
 static int run_and_tell(struct cli_run *run, int argc, char **argv)
@@ -127,6 +149,7 @@ static int run_and_tell(struct cli_run *run, int argc, char **argv)
     cli_signals_run_over(&run->signals);
     if (failed != ADK_OK)
         return cli_tell_error(error, run->settings.json);
+    save(run);
     return run->settings.json ? cli_run_report(run) : cli_run_tell(run);
 }
 

@@ -95,8 +95,11 @@ static int cmd_version(int argc, char **argv)
     ADK_AUTO_FREE char *text = NULL;
     int size = 0;
 
-    (void)argc;
     (void)argv;
+    if (argc > 0) {
+        cli_message("version: takes no arguments");
+        return CLI_EXIT_USAGE;
+    }
     size = asprintf(&text, "adk-sandbox %s (%s)\n", adk_version_cstr(), adk_engine_version_cstr());
     if (size < 0) {
         text = NULL;
@@ -150,5 +153,6 @@ int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
     (void)signal(SIGPIPE, SIG_IGN); /* writes fail with EPIPE instead, which is reported as exit status 141 */
+    (void)signal(SIGXFSZ, SIG_IGN); /* and with EFBIG, 125, where files may not become that large */
     return close_standard_output(dispatch(argc, argv));
 }

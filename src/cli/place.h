@@ -11,8 +11,8 @@
  * name itself is never followed.
  */
 struct cli_place {
-    int parent; /* O_PATH; owned */
-    char *name; /* owned; "." and ".." may be */
+    int parent;        /* O_PATH; owned */
+    char *name;        /* owned; "." and ".." may be */
     bool is_directory; /* by the way it is written: "results/" */
 };
 

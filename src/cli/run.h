@@ -1,6 +1,6 @@
 /*
- * The command `run`, in pieces: settings (cmd_run.c) become a request (run_request.c), which gives a result, which is
- * told (run_report.c).
+ * The command `run`, in pieces: settings (cmd_run.c) become a request (run_request.c, run_files.c), which gives a result,
+ * of which files are saved (run_outputs.c) and the rest is told (run_report.c).
  */
 #ifndef ADK_CLI_RUN_H
 #define ADK_CLI_RUN_H
@@ -10,6 +10,7 @@
 #include <adk/sandbox.h>
 
 #include "cli/input.h"
+#include "cli/notes.h"
 #include "cli/options.h"
 #include "cli/run_streams.h"
 #include "cli/signals.h"
@@ -21,9 +22,12 @@ struct cli_run_settings {
     const char *stdin_path;
     const char *output_policy;
     struct cli_list env;
+    struct cli_list files;
+    struct cli_list outs;
     struct cli_figure timeout;
     struct cli_figure memory;
     struct cli_figure output_limit;
+    struct cli_figure out_max;
     struct cli_figure fuel;
     struct cli_figure seed;
     struct cli_figure clock;
@@ -40,9 +44,14 @@ struct cli_run {
     struct cli_input input;
     adk_env *env;
     adk_bytes *args;
+    adk_file *files;
+    adk_bytes *outputs;
     adk_cancel *cancel;
     adk_backend *backend;
     adk_result *result;
+    struct cli_notes notes; /* on what did not come back */
+    int save_failed;        /* ADK_OK, or why something that came back could not be written */
+    adk_error *save_error;
     struct cli_signals signals;
     struct cli_streams streams;
 };
@@ -58,10 +67,13 @@ const char *cli_run_check_output_policy(const char *text);
  */
 int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_error);
 
+/** Sets the request's files and outputs, after a look at the host's side of them: part of cli_run_request(). */
+int cli_run_set_files(struct cli_run *run, adk_error **ret_error);
+
 /** Says how the run ended, without --json; the streams are finished with. Returns the exit status. */
 int cli_run_tell(struct cli_run *run);
 
 /** The same as a report. */
-int cli_run_report(const struct cli_run *run);
+int cli_run_report(struct cli_run *run);
 
 #endif

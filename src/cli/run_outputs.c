@@ -19,8 +19,8 @@ struct saver {
     struct cli_notes *notes;
     size_t links;
     size_t failures;
-    int code;           /* of the first failure: an errno value, */
-    char *first;        /* and what could not be written */
+    int code;            /* of the first failure: an errno value, */
+    char *first;         /* and what could not be written */
     struct cli_pair out; /* being saved */
 };
 
@@ -87,7 +87,9 @@ static adk_bytes path_in_output(const struct cli_pair *out, adk_bytes path)
 
     if (path.size < 1 + skipped || at[0] != '/' || memcmp(at + 1, out->guest.data, skipped) != 0)
         return path; /* cannot happen; and as it is, it is refused */
-    skipped += 1 + (skipped > 0 && path.size > 1 + skipped ? 1 : 0);
+    skipped++;
+    if (skipped > 1 && path.size > skipped)
+        skipped++; /* the slash behind GUEST */
     return adk_bytes_make(at + skipped, path.size - skipped);
 }
 

@@ -168,33 +168,60 @@ static int tell_failed_stream(const struct cli_stream *stream, const char *name)
     return CLI_EXIT_FAILED;
 }
 
-int cli_run_tell(struct cli_run *run)
+/* The exit status of files that came back and could not be written; 0 where all is well. */
+static int tell_save_error(struct cli_run *run)
 {
-    const adk_result *result = run->result;
-    bool clean = adk_result_outcome(result) == ADK_OUTCOME_EXITED && !run->settings.verbose;
-    bool dropped = run->streams.out.dropped_bytes > 0 || run->streams.err.dropped_bytes > 0;
-    int failed = 0;
+    if (run->save_failed == ADK_OK)
+        return 0;
+    return cli_tell_error(adk__take_ptr(run->save_error), run->settings.json);
+}
 
-    cli_streams_finish(&run->streams, !clean || dropped);
-    failed = tell_failed_stream(&run->streams.out, "standard output");
+/* Whether anything is to be said at all. */
+static bool has_messages(const struct cli_run *run)
+{
+    return adk_result_outcome(run->result) != ADK_OUTCOME_EXITED || run->settings.verbose || run->notes.count > 0 ||
+           run->save_failed != ADK_OK || run->streams.out.dropped_bytes > 0 || run->streams.err.dropped_bytes > 0;
+}
+
+/* The exit status that the streams ask for; 0 where all is well, and then how the run ended has been told. */
+static int tell_run(struct cli_run *run)
+{
+    int failed = tell_failed_stream(&run->streams.out, "standard output");
+
     if (failed == 0)
         failed = tell_failed_stream(&run->streams.err, "standard error");
     if (failed != 0)
         return failed;
-    tell_outcome(result);
+    tell_outcome(run->result);
     tell_dropped(&run->streams.out, "standard output");
     tell_dropped(&run->streams.err, "standard error");
-    if (run->settings.verbose)
-        tell_usage(result);
-    return adk_result_exit_status(result);
+    return 0;
 }
 
-int cli_run_report(const struct cli_run *run)
+int cli_run_tell(struct cli_run *run)
+{
+    int failed = 0;
+    int save_failed = 0;
+
+    cli_streams_finish(&run->streams, has_messages(run));
+    failed = tell_run(run);
+    cli_notes_tell(&run->notes);
+    save_failed = tell_save_error(run);
+    if (failed == 0 && run->settings.verbose)
+        tell_usage(run->result);
+    if (save_failed != 0)
+        return save_failed;
+    return failed != 0 ? failed : adk_result_exit_status(run->result);
+}
+
+int cli_run_report(struct cli_run *run)
 {
     adk_error *error = NULL;
     char *text = NULL;
     int status = 0;
 
+    if (run->save_failed != ADK_OK)
+        return tell_save_error(run);
     if (adk_report_json(run->result, &text, &error) != ADK_OK)
         return cli_tell_error(error, true);
     status = cli_put_report(text);

@@ -192,6 +192,7 @@ static void set_limits(const struct cli_run_settings *settings, adk_request *req
     request->timeout_ns = settings->timeout.value;
     request->memory_limit_bytes = settings->memory.value;
     request->output_limit_bytes = settings->output_limit.value;
+    request->outputs_limit_bytes = settings->out_max.value;
     request->fuel = settings->fuel.value;
     request->random_seed = settings->seed.value;
     request->clock_start_ns = settings->clock.value;
@@ -235,6 +236,8 @@ int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_
     failed = set_args(run, path == NULL ? "-c" : base_name(path), argc - used, argv + used, ret_error);
     if (failed == ADK_OK)
         failed = set_env(run, ret_error);
+    if (failed == ADK_OK)
+        failed = cli_run_set_files(run, ret_error);
     if (failed == ADK_OK)
         failed = read_code(run, path, ret_error);
     if (failed == ADK_OK)

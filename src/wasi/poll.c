@@ -165,7 +165,7 @@ static uint16_t tell(adk__wasi *wasi, poll *p, uint32_t events, uint32_t *ret_ev
     return ADK__WASI_SUCCESS;
 }
 
-static uint16_t wait(adk__wasi *wasi, poll *p)
+static uint16_t wait_for_clocks(adk__wasi *wasi, poll *p)
 {
     p->now_ns = p->begin_ns;
     if (p->is_ready)
@@ -204,7 +204,7 @@ static uint16_t poll_all(adk__wasi *wasi, const uint64_t *args, const layout *of
     failed = check(wasi, &p);
     if (failed)
         return failed;
-    failed = wait(wasi, &p);
+    failed = wait_for_clocks(wasi, &p);
     if (failed)
         return failed;
     failed = tell(wasi, &p, events, &told);

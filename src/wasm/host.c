@@ -20,23 +20,35 @@ struct adk_wasm_caller {
 
 /* ---- calls -------------------------------------------------------------------------------------------------------- */
 
-/* Where the memory lies and how large it is can change with every call of the guest: asked each time. */
-static adk__wasi_memory memory_of(adk__run *run, wasmtime_caller_t *caller, wasmtime_context_t *context)
+static bool find_memory(adk__run *run, wasmtime_caller_t *caller)
 {
     wasmtime_extern_t found;
 
-    if (ADK_UNLIKELY(!run->has_memory)) {
-        if (!wasmtime_caller_export_get(caller, "memory", 6, &found))
-            return (adk__wasi_memory){NULL, 0};
-        if (found.kind != WASMTIME_EXTERN_MEMORY) {
-            wasmtime_extern_delete(&found);
-            return (adk__wasi_memory){NULL, 0};
-        }
-        run->memory = found.of.memory;
-        run->has_memory = true;
+    if (!wasmtime_caller_export_get(caller, "memory", 6, &found))
+        return false;
+    if (found.kind != WASMTIME_EXTERN_MEMORY) {
+        wasmtime_extern_delete(&found);
+        return false;
     }
-    return (adk__wasi_memory){wasmtime_memory_data(context, &run->memory),
-                              wasmtime_memory_data_size(context, &run->memory)};
+    run->memory = found.of.memory;
+    run->has_memory = true;
+    return true;
+}
+
+/* Where the memory lies and how large it is changes only when it grows, and then the limiter is asked first: it makes
+ * the view void. An empty memory has no data and is asked for each time. */
+static adk__wasi_memory memory_of(adk__run *run, wasmtime_caller_t *caller)
+{
+    wasmtime_context_t *context;
+
+    if (ADK_LIKELY(run->view.data != NULL))
+        return run->view;
+    if (!run->has_memory && !find_memory(run, caller))
+        return (adk__wasi_memory){NULL, 0};
+    context = wasmtime_caller_context(caller);
+    run->view.data = wasmtime_memory_data(context, &run->memory);
+    run->view.size = wasmtime_memory_data_size(context, &run->memory);
+    return run->view;
 }
 
 static wasm_trap_t *stop_of(adk__run *run, const adk__wasi_call *call)
@@ -59,8 +71,7 @@ static wasm_trap_t *stop_of(adk__run *run, const adk__wasi_call *call)
 static wasm_trap_t *call_wasi(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *raw, size_t count)
 {
     const adk__wasi_function *function = env;
-    wasmtime_context_t *context = wasmtime_caller_context(caller);
-    adk__run *run = wasmtime_context_get_data(context);
+    adk__run *run = wasmtime_context_get_data(wasmtime_caller_context(caller));
     adk__wasi_call *call = adk__wasi_call_of(run->wasi);
     uint64_t args[ADK__WASI_PARAMS_MAX];
     uint16_t error;
@@ -69,7 +80,7 @@ static wasm_trap_t *call_wasi(void *env, wasmtime_caller_t *caller, wasmtime_val
     run->host_calls++;
     for (size_t i = 0; function->params[i] != '\0'; i++)
         args[i] = function->params[i] == 'i' ? (uint32_t)raw[i].i32 : (uint64_t)raw[i].i64;
-    call->memory = memory_of(run, caller, context);
+    call->memory = memory_of(run, caller);
     error = function->fn(run->wasi, args);
     if (ADK_UNLIKELY(call->stop != ADK__WASI_GO_ON))
         return stop_of(run, call);
@@ -130,7 +141,7 @@ static wasm_trap_t *call_host(void *env, wasmtime_caller_t *caller, wasmtime_val
 
 int adk_wasm_caller_memory(adk_wasm_caller *view, uint8_t **ret_data, uint64_t *ret_size)
 {
-    adk__wasi_memory memory = memory_of(view->run, view->caller, wasmtime_caller_context(view->caller));
+    adk__wasi_memory memory = memory_of(view->run, view->caller);
 
     if (!view->run->has_memory)
         return ADK_E_INVALID;

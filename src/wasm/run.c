@@ -23,6 +23,7 @@ static bool may_grow(void *data, uint32_t kind, uint64_t current, uint64_t desir
     uint64_t unit = kind == ADK_ENGINE_TABLE ? 8 : 1;
     uint64_t bytes;
 
+    run->view = (adk__wasi_memory){NULL, 0};
     budget->pending_bytes = 0;
     budget->last_growth_refused = false;
     budget->peak_before_bytes = budget->peak_bytes;
@@ -181,6 +182,7 @@ int adk__run_begin(const adk_request *request, adk_cancel *cancel, uint64_t star
     run->stopped_phase = ADK_PHASE_NONE;
     run->host_calls = 0;
     run->has_memory = false;
+    run->view = (adk__wasi_memory){NULL, 0};
     adk__budget_begin(&run->budget, request->memory_limit_bytes);
     adk__interrupt_begin(&run->interrupt, adk__add_saturated(start_ns, request->timeout_ns));
     setup.interrupt = &run->interrupt;

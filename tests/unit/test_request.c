@@ -60,6 +60,7 @@ static void test_defaults_are_filled_in(void **state)
     assert_int_equal(read.memory_limit_bytes, 64 << 20);
     assert_int_equal(read.output_limit_bytes, 1 << 20);
     assert_int_equal(read.output_policy, ADK_OUTPUT_TRUNCATE);
+    assert_int_equal(read.outputs_limit_bytes, 64 << 20);
     assert_int_equal(read.fuel, 0);
     assert_int_equal(read.timeout_ns, SECOND);
     assert_int_equal(read.language, ADK_LANGUAGE_DEFAULT);
@@ -85,6 +86,7 @@ static void test_what_is_given_is_kept(void **state)
     request.flags = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK | ADK_REQUEST_CPU_TIME;
     request.random_seed = UINT64_MAX;
     request.clock_start_ns = INT64_MAX;
+    request.outputs_limit_bytes = 4;
     read = check_read(&request);
     assert_memory_equal(&read, &request, sizeof(read));
 }
@@ -367,6 +369,47 @@ static void test_what_is_not_enforced_is_refused(void **state)
     assert_int_equal(adk__request_read(&request, timeout | ADK_ENFORCES_OUTPUT, &read, NULL), ADK_OK);
 }
 
+static void test_files_and_outputs(void **state)
+{
+    adk_file file = {BYTES("/in"), {NULL, 0}, NULL};
+    adk_bytes output = BYTES("/out");
+    adk_request request = valid();
+
+    (void)state;
+    request.files = &file;
+    request.files_count = 1;
+    request.outputs = &output;
+    request.outputs_count = 1;
+    (void)check_read(&request);
+    check_refused_by(&request, ADK_ENFORCES_TIMEOUT, ADK_E_UNSUPPORTED, "files");
+    file.content = adk_bytes_make(NULL, 1);
+    check_refused(&request, "file 0");
+    file.content = BYTES("x");
+    file.host_path_cstr = "/etc/hostname";
+    check_refused(&request, "file 0");
+    file.host_path_cstr = NULL;
+    file.path = adk_bytes_make(NULL, 0);
+    check_refused(&request, "file 0");
+    file.path = adk_bytes_make("a\0b", 3);
+    check_refused(&request, "file 0");
+    file.path = BYTES("/in");
+    output = adk_bytes_make(NULL, 0);
+    check_refused(&request, "output 0");
+    output = BYTES("/out");
+    request.files_count = ADK_FILES_MAX + 1;
+    check_refused(&request, "files");
+    request.files_count = 1;
+    request.outputs_count = ADK_OUTPUTS_MAX + 1;
+    check_refused(&request, "outputs");
+    request.outputs_count = 1;
+    request.outputs_limit_bytes = ADK_OUTPUTS_LIMIT_MAX_BYTES + 1;
+    check_refused(&request, "outputs");
+    request.outputs_limit_bytes = ADK_OUTPUTS_LIMIT_MAX_BYTES;
+    (void)check_read(&request);
+    request.files = NULL;
+    check_refused(&request, "files");
+}
+
 static void test_languages(void **state)
 {
     static const char *const words[] = {"wasm", "rust", "python", "javascript", "typescript", "command"};
@@ -404,6 +447,7 @@ int main(void)
         cmocka_unit_test(test_many_empty_arguments_are_bounded),
         cmocka_unit_test(test_code_or_a_module_but_not_both),
         cmocka_unit_test(test_what_is_not_enforced_is_refused),
+        cmocka_unit_test(test_files_and_outputs),
         cmocka_unit_test(test_languages),
     };
 
