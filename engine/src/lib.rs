@@ -13,6 +13,7 @@ pub use wasmtime_c_api::*;
 use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use wasmparser::{Validator, WasmFeatures};
@@ -126,6 +127,9 @@ const REFUSED: [(WasmFeatures, &str); 15] = [
     (WasmFeatures::GC, "gc"),
 ];
 
+/// Frames of a backtrace, innermost first.
+const FRAMES_MAX: usize = 64;
+
 /// Makes an engine with the base features. Takes `config`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adk_engine_new(
@@ -139,6 +143,7 @@ pub unsafe extern "C" fn adk_engine_new(
         config.wasm_features(WasmFeatures::all().difference(BASE), false);
         config.wasm_features(BASE, true);
         config.gc_support(false);
+        config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES_MAX));
         Engine::new(&config)
     };
     guarded(body, |engine| unsafe { *ret_engine = Box::into_raw(Box::new(engine)).cast() })

@@ -77,32 +77,69 @@ int cli_beneath_enter(int dir, const char *name)
     return fd;
 }
 
-/* Opens the directory `path`, which is overwritten; "" is `root` itself. Returns the descriptor, or -1 and errno. */
+/* Opens the directory `path`, which is overwritten; NULL is `root` itself. Returns the descriptor, or -1 and errno. */
 static int open_directory(int root, char *path)
 {
-    int dir = *path == '\0' ? -1 : open_in_one_step(root, path);
+    int dir = path == NULL ? -1 : open_in_one_step(root, path);
     char *rest = NULL;
 
     if (dir >= 0)
         return dir;
     dir = openat(root, ".", OPEN_DIRECTORY);
-    for (char *name = strtok_r(path, "/", &rest); name != NULL && dir >= 0; name = strtok_r(NULL, "/", &rest)) {
+    for (char *name = path; name != NULL && dir >= 0; name = rest) {
         ADK_AUTO_CLOSE int above = dir;
 
+        rest = strchr(name, '/');
+        if (rest != NULL)
+            *rest++ = '\0';
         dir = cli_beneath_enter(above, name);
     }
     return dir;
 }
 
+/* Where a path ends: a name in a directory. */
+struct target {
+    int dir;
+    char *path; /* owned; the name is in it */
+    const char *name;
+};
+
+static int open_target(int root, adk_bytes path, struct target *ret_target)
+{
+    char *slash = NULL;
+
+    *ret_target = (struct target){.dir = -1};
+    if (!is_path(path))
+        return EINVAL;
+    ret_target->path = strndup(path.data, path.size);
+    if (ret_target->path == NULL)
+        return ENOMEM;
+    slash = strrchr(ret_target->path, '/');
+    ret_target->name = slash == NULL ? ret_target->path : slash + 1;
+    if (slash != NULL)
+        *slash = '\0';
+    ret_target->dir = open_directory(root, slash == NULL ? NULL : ret_target->path);
+    return ret_target->dir < 0 ? errno : 0;
+}
+
+static void close_target(struct target *target)
+{
+    adk__auto_close(&target->dir);
+    free(target->path);
+}
+
 int cli_beneath_mkdir(int root, adk_bytes path)
 {
-    ADK_AUTO_FREE char *copy = is_path(path) ? strndup(path.data, path.size) : NULL;
-    ADK_AUTO_CLOSE int dir = -1;
+    struct target target;
+    int failed = open_target(root, path, &target);
 
-    if (copy == NULL)
-        return is_path(path) ? ENOMEM : EINVAL;
-    dir = open_directory(root, copy);
-    return dir < 0 ? errno : 0;
+    if (failed == 0) {
+        ADK_AUTO_CLOSE int made = cli_beneath_enter(target.dir, target.name);
+
+        failed = made < 0 ? errno : 0;
+    }
+    close_target(&target);
+    return failed;
 }
 
 /* Only a regular file is replaced. */
@@ -172,18 +209,11 @@ static int write_in_place(int dir, const char *name, adk_bytes content)
 
 int cli_beneath_write(int root, adk_bytes path, adk_bytes content)
 {
-    ADK_AUTO_FREE char *copy = is_path(path) ? strndup(path.data, path.size) : NULL;
-    ADK_AUTO_CLOSE int dir = -1;
-    char nothing[] = "";
-    char *slash = NULL;
+    struct target target;
+    int failed = open_target(root, path, &target);
 
-    if (copy == NULL)
-        return is_path(path) ? ENOMEM : EINVAL;
-    slash = strrchr(copy, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    dir = open_directory(root, slash == NULL ? nothing : copy);
-    if (dir < 0)
-        return errno;
-    return write_in_place(dir, slash == NULL ? copy : slash + 1, content);
+    if (failed == 0)
+        failed = write_in_place(target.dir, target.name, content);
+    close_target(&target);
+    return failed;
 }

@@ -60,7 +60,7 @@ static int print_help(void)
                 out);
     cli_options_print_help(&table, out);
     (void)fputs("\nExamples:\n"
-                "  adk-sandbox run -t 500ms -m 32MiB -f /in.csv=data.csv -o /out=results stats.wasm\n"
+                "  adk-sandbox run -t 500ms -f /in.csv=data.csv -o /out=results stats.wasm\n"
                 "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
                 out);
     if (fclose(out) != 0)

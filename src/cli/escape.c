@@ -58,6 +58,35 @@ static bool is_c1(const uint8_t *sequence, int size)
     return size == 2 && sequence[0] == 0xC2 && sequence[1] < 0xA0;
 }
 
+/* Characters that are not seen, or change how their neighbours are: a name with them looks like another name. */
+static const struct {
+    uint32_t first, last;
+} misleading[] = {
+    {0xAD, 0xAD},     {0x61C, 0x61C},   {0x180E, 0x180E}, {0x200B, 0x200F},   {0x2028, 0x202E},
+    {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0001, 0xE007F},
+};
+
+/* The character of a valid sequence of `size` bytes. */
+static uint32_t code_point(const uint8_t *sequence, int size)
+{
+    uint32_t point = size == 1 ? sequence[0] : sequence[0] & (0x7Fu >> size);
+
+    for (int i = 1; i < size; i++)
+        point = point << 6 | (sequence[i] & 0x3Fu);
+    return point;
+}
+
+static bool is_misleading(const uint8_t *sequence, int size)
+{
+    uint32_t point = code_point(sequence, size);
+
+    for (size_t i = 0; i < sizeof(misleading) / sizeof(misleading[0]); i++) {
+        if (point >= misleading[i].first && point <= misleading[i].last)
+            return true;
+    }
+    return false;
+}
+
 static size_t put_hex(const uint8_t *bytes, size_t size, char *output)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -95,7 +124,7 @@ static void escape(adk_bytes bytes, char *output, size_t limit)
         char unit[UNIT_MAX];
         int size = utf8_size(at, left);
         size_t taken = size > 0 ? (size_t)size : 1;
-        bool shown = size > 0 && !is_c0(at[0]) && !is_c1(at, size);
+        bool shown = size > 0 && !is_c0(at[0]) && !is_c1(at, size) && !is_misleading(at, size);
         size_t written = shown ? put_plain(at, taken, unit) : put_hex(at, taken, unit);
 
         if (written > limit - used) {

@@ -23,7 +23,7 @@ struct cli_text {
 };
 
 /**
- * Escapes control characters and what is not UTF-8 as \xNN, and cuts at CLI_NAME_MAX (CLI_TEXT_MAX) bytes of output.
+ * Escapes control characters, invisible ones, those that turn the direction of writing, and what is not UTF-8 as \xNN; cuts at CLI_NAME_MAX (CLI_TEXT_MAX) bytes of output.
  * Returns the text inside `ret_name`.
  */
 const char *cli_name(adk_bytes bytes, struct cli_name *ret_name);

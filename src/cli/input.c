@@ -42,13 +42,16 @@ static int open_input(const char *path)
     return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
-/* Room for a regular file in one step: its size, and one byte more, for the read that finds its end. */
+/*
+ * Room for a regular file in one step: its size, and one byte more, for the read that finds its end. Those of /proc say
+ * that they are empty and are not.
+ */
 static size_t first_room(const struct reader *reader)
 {
     struct stat status;
     size_t room = FIRST_ROOM_BYTES;
 
-    if (fstat(reader->fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= 0)
+    if (fstat(reader->fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0)
         room = (uint64_t)status.st_size < reader->most_bytes ? (size_t)status.st_size + 1 : reader->most_bytes;
     return room < reader->most_bytes ? room : reader->most_bytes;
 }

@@ -79,18 +79,22 @@ static void save_entry(struct saver *saver, int root, adk_bytes path, const adk_
     }
 }
 
-/* The path of a file as the output has it: of a tree's or pattern's the whole, else what is beneath GUEST. */
-static adk_bytes path_in_output(const struct cli_pair *out, adk_bytes path)
+/*
+ * The path of a file as the output has it: of a tree's or pattern's the whole, else what is beneath GUEST, or nothing for
+ * GUEST itself. False where it is not there, which cannot happen.
+ */
+static bool path_in_output(const struct cli_pair *out, adk_bytes path, adk_bytes *ret_path)
 {
     size_t skipped = cli_pair_is_tree(out) ? 0 : out->guest.size;
     const char *at = path.data;
 
     if (path.size < 1 + skipped || at[0] != '/' || memcmp(at + 1, out->guest.data, skipped) != 0)
-        return path; /* cannot happen; and as it is, it is refused */
+        return false;
     skipped++;
-    if (skipped > 1 && path.size > skipped)
-        skipped++; /* the slash behind GUEST */
-    return adk_bytes_make(at + skipped, path.size - skipped);
+    if (skipped > 1 && path.size > skipped && at[skipped++] != '/')
+        return false;
+    *ret_path = adk_bytes_make(at + skipped, path.size - skipped);
+    return true;
 }
 
 static void save_tree(struct saver *saver, const struct cli_place *place, const struct cli_files *files)
@@ -102,10 +106,13 @@ static void save_tree(struct saver *saver, const struct cli_place *place, const 
         return;
     }
     for (size_t i = 0; i < files->count; i++) {
-        adk_bytes path = path_in_output(&saver->out, files->items[i].path);
+        const adk_file_out *file = &files->items[i];
+        adk_bytes path;
 
-        if (path.size > 0)
-            save_entry(saver, root, path, &files->items[i]);
+        if (!path_in_output(&saver->out, file->path, &path))
+            count_failure(saver, file->path, EINVAL);
+        else if (path.size > 0)
+            save_entry(saver, root, path, file);
     }
 }
 

@@ -56,7 +56,8 @@ int adk_backend_new(const adk_backend_ops *ops, void *state, const char *name_cs
     if (backend->ops.execute == NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "ops.execute is NULL");
     if (backend->capabilities.languages == 0 || (backend->capabilities.languages & ~known_languages()) != 0)
-        return adk__fail(ret_error, ADK_E_INVALID, 0, "capabilities.languages is 0x%x: none, or one that does not exist",
+        return adk__fail(ret_error, ADK_E_INVALID, 0,
+                         "capabilities.languages is 0x%x: none, or one that does not exist",
                          backend->capabilities.languages);
     status = check_label("name", name_cstr, ret_error);
     if (status == ADK_OK)

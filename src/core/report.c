@@ -77,17 +77,16 @@ static json_t *base64(adk_bytes bytes)
     return json_string(encoded);
 }
 
-/* A cut at a byte count may lie within a character: up to three bytes of it are left out, as the rest was. */
-static adk_bytes without_split_end(adk_bytes bytes)
+/* How many bytes at the end are the beginning of a character that is cut off. */
+static size_t split_at_end(adk_bytes bytes)
 {
     const unsigned char *data = bytes.data;
 
     for (size_t cut = 1; cut <= 3 && cut <= bytes.size; cut++) {
         if ((data[bytes.size - cut] & 0xc0) == 0xc0)
-            return adk__utf8_sequence(data + bytes.size - cut, cut) == 0 ? adk_bytes_make(data, bytes.size - cut)
-                                                                         : bytes;
+            return adk__utf8_sequence(data + bytes.size - cut, cut) == 0 ? cut : 0;
     }
-    return bytes;
+    return 0;
 }
 
 static adk_bytes without_split_start(adk_bytes bytes)
@@ -97,7 +96,7 @@ static adk_bytes without_split_start(adk_bytes bytes)
 
     while (cut < 3 && cut < bytes.size && (data[cut] & 0xc0) == 0x80)
         cut++;
-    return adk_bytes_make(data + cut, bytes.size - cut);
+    return cut == 0 ? bytes : adk_bytes_make(data + cut, bytes.size - cut);
 }
 
 static int set_bytes(json_t *object, const char *key, const char *encoding_key, adk_bytes bytes, adk_bytes as_text)
@@ -107,20 +106,45 @@ static int set_bytes(json_t *object, const char *key, const char *encoding_key, 
     return set(object, key, base64(bytes)) | set(object, encoding_key, json_string("base64"));
 }
 
-static int set_output(json_t *report, const char *name, adk_output output)
+/*
+ * A head that ends within a character gives that character's first bytes to the tail, where the rest of it is; behind a
+ * gap they are left out, as what follows them was.
+ */
+static int set_truncated(json_t *report, const char *name, const char *encoding_key, adk_output output)
 {
+    bool gap = output.written_bytes > output.head.size + output.tail.size;
+    size_t split = split_at_end(output.head);
+    adk_bytes head = adk_bytes_make(output.head.data, output.head.size - split);
+    adk__buf tail = ADK__BUF_INIT(output.tail.size + 4);
     char tail_key[32];
-    char encoding_key[32];
     char tail_encoding_key[40];
+    adk_bytes text_tail;
     int failed;
 
     (void)snprintf(tail_key, sizeof(tail_key), "%s_tail", name);
-    (void)snprintf(encoding_key, sizeof(encoding_key), "%s_encoding", name);
     (void)snprintf(tail_encoding_key, sizeof(tail_encoding_key), "%s_tail_encoding", name);
-    if (!output.truncated)
-        return set_bytes(report, name, encoding_key, output.head, output.head);
-    failed = set_bytes(report, name, encoding_key, output.head, without_split_end(output.head));
-    return failed | set_bytes(report, tail_key, tail_encoding_key, output.tail, without_split_start(output.tail));
+    if (!adk__utf8_valid(head.data, head.size))
+        split = 0; /* written as base64, whole */
+    failed = set_bytes(report, name, encoding_key, output.head, head);
+    if (gap || split == 0)
+        return failed | set_bytes(report, tail_key, tail_encoding_key, output.tail,
+                                  gap ? without_split_start(output.tail) : output.tail);
+    failed |= adk__buf_append(&tail, (const char *)output.head.data + head.size, split);
+    failed |= adk__buf_append(&tail, output.tail.data, output.tail.size);
+    text_tail = adk_bytes_make(tail.data, tail.size);
+    failed |= set_bytes(report, tail_key, tail_encoding_key, text_tail, text_tail);
+    adk__buf_free(&tail);
+    return failed;
+}
+
+static int set_output(json_t *report, const char *name, adk_output output)
+{
+    char encoding_key[32];
+
+    (void)snprintf(encoding_key, sizeof(encoding_key), "%s_encoding", name);
+    if (output.truncated)
+        return set_truncated(report, name, encoding_key, output);
+    return set_bytes(report, name, encoding_key, output.head, output.head);
 }
 
 static json_t *backtrace_json(const adk_result *result)

@@ -8,6 +8,7 @@
 #include <adk/version.h>
 #include <adk/wasm.h>
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -446,6 +447,8 @@ int adk_wasm_backend_new(const adk_wasm_options *given, adk_backend **ret_backen
 
     if (wasm == NULL)
         return adk__fail_nomem(ret_error);
+    if (sodium_init() < 0) /* chooses the fastest ciphers; any thread, any number of times */
+        return adk__fail(ret_error, ADK_E_SYSTEM, 0, "libsodium's sodium_init");
     if (!adk__struct_read(&options, sizeof(options), given == NULL ? &defaults : given))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the options");
     status = copy_options(wasm, &options, ret_error);

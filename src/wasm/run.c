@@ -186,6 +186,7 @@ int adk__run_begin(const adk_request *request, adk_cancel *cancel, uint64_t star
     adk__budget_begin(&run->budget, request->memory_limit_bytes);
     adk__interrupt_begin(&run->interrupt, adk__add_saturated(start_ns, request->timeout_ns));
     setup.interrupt = &run->interrupt;
+    setup.began_ns = start_ns;
     setup.output = take_output;
     setup.output_data = run;
     setup.output_may_block = request->on_stdout != NULL || request->on_stderr != NULL;

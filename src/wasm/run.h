@@ -50,8 +50,8 @@ typedef struct adk__run {
     adk_phase stopped_phase; /* where it was when `cause` was set */
     uint64_t host_calls;
     wasmtime_memory_t memory;
-    bool has_memory;         /* `memory` is set */
-    adk__wasi_memory view;   /* of it, until it grows; data is NULL where it has to be asked for */
+    bool has_memory;       /* `memory` is set */
+    adk__wasi_memory view; /* of it, until it grows; data is NULL where it has to be asked for */
 } adk__run;
 
 /**

@@ -1,5 +1,5 @@
 /*
- * Asking for the calling thread's stack, once per thread, and running elsewhere when it is too small.
+ * Asking for the calling thread's stack and signal mask, once per thread, and running elsewhere when they do not serve.
  */
 #include "wasm/stack.h"
 
@@ -7,10 +7,28 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "base/cleanup.h"
+
 #define OWN_STACK_BYTES ((size_t)8 << 20)
 
 static _Thread_local uintptr_t stack_low; /* 0: not asked yet */
 static _Thread_local uintptr_t stack_high;
+
+/* A trap is one of these, raised by the guest's own instruction; blocked, it ends the process (signal(7)). */
+static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+
+static bool blocks_trap_signals(void)
+{
+    sigset_t blocked;
+
+    if (pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0)
+        return true;
+    for (size_t i = 0; i < ADK_COUNT(trap_signals); i++) {
+        if (sigismember(&blocked, trap_signals[i]) != 0)
+            return true;
+    }
+    return false;
+}
 
 /* For the main thread glibc takes the size from RLIMIT_STACK (pthread_getattr_np(3)). */
 static void ask(void)
@@ -21,7 +39,7 @@ static void ask(void)
     size_t guard = 0;
 
     stack_low = UINTPTR_MAX;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+    if (blocks_trap_signals() || pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
     if (pthread_attr_getstack(&attributes, &low, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0) {
         stack_low = (uintptr_t)low + guard;
@@ -65,11 +83,9 @@ int adk__stack_run(void (*fn)(void *data), void *data)
     if (failed)
         return failed;
     (void)pthread_attr_setstacksize(&attributes, OWN_STACK_BYTES);
-    (void)sigfillset(&all); /* but the engine's own: a trap is a synchronous signal, and is delivered all the same */
-    (void)sigdelset(&all, SIGSEGV);
-    (void)sigdelset(&all, SIGBUS);
-    (void)sigdelset(&all, SIGILL);
-    (void)sigdelset(&all, SIGFPE);
+    (void)sigfillset(&all); /* the host's signals are for the host's threads */
+    for (size_t i = 0; i < ADK_COUNT(trap_signals); i++)
+        (void)sigdelset(&all, trap_signals[i]);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, &attributes, run_call, &call);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

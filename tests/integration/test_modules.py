@@ -63,10 +63,10 @@ class Malformed(Modules):
     def test_every_truncation_of_a_small_module(self):
         whole = binary_of(HELLO, self)
         for size in range(len(whole)):
-            path = self.file("cut.wasm", whole[:size])
-            report = self.any_outcome(path)
-            self.assertEqual((report["outcome"], report["reason"]),
-                             ("rejected", "malformed" if size not in (8,) else report["reason"]), size)
+            report = self.any_outcome(self.file("cut.wasm", whole[:size]))
+            self.assertEqual(report["outcome"], "rejected", size)
+            # Cut between two sections it is a module, of which something is missing.
+            self.assertIn(report["reason"], ("malformed", "no_entry", "missing_import"), size)
 
     def test_truncations_of_a_c_program(self):
         with open(adk.guest("tool"), "rb") as file:

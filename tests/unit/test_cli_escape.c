@@ -33,6 +33,13 @@ static void test_names(void **state)
     expect_name("\xed\xa0\x80", "\\xED\\xA0\\x80");          /* surrogate */
     expect_name("\xf4\x90\x80\x80", "\\xF4\\x90\\x80\\x80"); /* above U+10FFFF */
     expect_name("\xe2\x82", "\\xE2\\x82");                   /* cut off */
+    expect_name("a\xe2\x80\xae"
+                "fdp",
+                "a\\xE2\\x80\\xAE"
+                "fdp"); /* right to left */
+    expect_name("\xe2\x80\x8b\xc2\xad\xef\xbb\xbf", "\\xE2\\x80\\x8B\\xC2\\xAD\\xEF\\xBB\\xBF");
+    expect_name("\xf3\xa0\x80\x81\xf3\xa0\x82\x80", "\\xF3\\xA0\\x80\\x81\xf3\xa0\x82\x80"); /* tags end at U+E007F */
+    expect_name("\xe2\x80\x90\xd7\x90", "\xe2\x80\x90\xd7\x90");
     assert_string_equal(cli_name(adk_bytes_make("a\0b", 3), &shown), "a\\x00b");
     assert_string_equal(cli_name(adk_bytes_make(NULL, 0), &shown), "");
 }

@@ -29,6 +29,8 @@ static void run_end(struct cli_run *run)
     free(run->input.data);
     free(run->env);
     free(run->args);
+    free(run->files);
+    free(run->outputs);
 }
 
 static void assert_bytes(adk_bytes bytes, const char *expected)
@@ -153,6 +155,51 @@ static void test_refused(void **state)
     run_end(&run);
 }
 
+static void expect_files_refused(struct cli_run *run, const char *message)
+{
+    adk_error *error = NULL;
+
+    assert_int_equal(cli_run_set_files(run, &error), ADK_E_INVALID);
+    assert_string_equal(adk_error_message_cstr(error), message);
+    adk_error_free(error);
+    free(adk__take_ptr(run->files));
+    free(adk__take_ptr(run->outputs));
+}
+
+static void test_files(void **state)
+{
+    const char *files[] = {"/=/etc", "//a/b/=/dev/../etc/passwd"};
+    const char *outs[] = {"/=/tmp", "/out/*=/tmp/new", "x=/tmp/x"};
+    struct cli_run run;
+
+    (void)state;
+    run_begin(&run, NULL, 0);
+    run.settings.files = (struct cli_list){files, ADK_COUNT(files)};
+    run.settings.outs = (struct cli_list){outs, ADK_COUNT(outs)};
+    run.settings.out_max.value = 7;
+    assert_int_equal(cli_run_request(&run, 0, NULL, NULL), ADK_OK);
+    assert_int_equal(run.request.files_count, 2);
+    assert_bytes(run.request.files[0].path, "/");
+    assert_string_equal(run.request.files[0].host_path_cstr, "/etc");
+    assert_bytes(run.request.files[1].path, "a/b");
+    assert_string_equal(run.request.files[1].host_path_cstr, "/dev/../etc/passwd");
+    assert_int_equal(run.request.outputs_count, 3);
+    assert_bytes(run.request.outputs[0], "/");
+    assert_bytes(run.request.outputs[1], "out/*");
+    assert_bytes(run.request.outputs[2], "x");
+    assert_int_equal(run.request.outputs_limit_bytes, 7);
+    free(adk__take_ptr(run.files));
+    free(adk__take_ptr(run.outputs));
+    files[1] = "x=/dev/null";
+    expect_files_refused(&run, "run: --file: \"/dev/null\": it is neither a file nor a directory");
+    files[1] = "x=/nonexistent";
+    expect_files_refused(&run, "run: --file: \"/nonexistent\": No such file or directory");
+    files[1] = "x=/etc/passwd";
+    outs[0] = "/=/etc/passwd";
+    expect_files_refused(&run, "run: --out: \"/etc/passwd\": Not a directory");
+    run_end(&run);
+}
+
 /* What the streams write goes to a pipe in place of standard output. */
 static void test_output_limit(void **state)
 {
@@ -189,7 +236,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_env),     cmocka_unit_test(test_code_and_args), cmocka_unit_test(test_language),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_output_limit),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_files),         cmocka_unit_test(test_output_limit),
     };
 
     return cmocka_run_group_tests_name("cli_run", tests, NULL, NULL);
