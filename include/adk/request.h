@@ -63,7 +63,8 @@ typedef struct adk_env {
  */
 typedef struct adk_file {
     adk_bytes path;             /**< in the guest, from its root: "/data/in.csv" or "data/in.csv"; directories above it
-                                     are made. "/" is the root itself, for a directory of the host's */
+                                     are made. "/" is the root itself, for a directory of the host's. A directory given
+                                     without the first slash is also preopened under that very name, beside "/" */
     adk_bytes content;          /**< the file's bytes, borrowed; nothing where host_path_cstr is given */
     const char *host_path_cstr; /**< a file or directory of the host's, copied in when the run begins; or NULL. Symbolic
                                      links within a directory are copied as links and never followed; FIFOs, sockets

@@ -9,6 +9,7 @@
  */
 #include "cli/beneath.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/openat2.h>

@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/run.h"
 #include "cli/run_files.h"
+#include "cli/run_outputs.h"
 
 #define TIMEOUT_DEFAULT_NS UINT64_C(30000000000)
 

@@ -1,19 +1,13 @@
 /*
- * Files of a run: --file and --out, from the command line to the request, and what came back from the result to the
- * host. The pieces are put together here so that the tests can give results that no guest would.
+ * --file and --out: the texts taken apart, and the host looked at before a run.
  */
 #ifndef ADK_CLI_RUN_FILES_H
 #define ADK_CLI_RUN_FILES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
+#include <adk/bytes.h>
 #include <adk/error.h>
-#include <adk/request.h>
-#include <adk/result.h>
-
-#include "cli/notes.h"
-#include "cli/options.h"
 
 /** GUEST=HOST, split at the first "=". Borrowed from the text. */
 struct cli_pair {
@@ -35,19 +29,5 @@ bool cli_pair_is_tree(const struct cli_pair *pair);
  * HOST.
  */
 int cli_out_check(const struct cli_pair *out, adk_error **ret_error);
-
-/** What a run brought back. */
-struct cli_files {
-    const adk_file_out *items; /* in the order of the outputs */
-    size_t count;
-    bool complete;
-};
-
-/**
- * Writes to the host what came back for the outputs (texts of the form GUEST=HOST). What could not be brought back is
- * noted. What could not be written is an error, after the rest has been: ADK_E_SYSTEM, with the first failure.
- */
-int cli_files_save(const struct cli_list *outs, const struct cli_files *files, struct cli_notes *notes,
-                   adk_error **ret_error);
 
 #endif

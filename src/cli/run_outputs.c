@@ -5,6 +5,9 @@
  *
  * One file that cannot be written does not keep the others from being written.
  */
+#include "cli/run_outputs.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 

@@ -17,9 +17,7 @@
 #define ADK__WASI_FDS_MAX  4096U
 #define ADK__WASI_FDS_STEP 64U /* descriptors per chunk; as many chunks as a word has bits */
 
-#define ADK__WASI_PREOPEN_FD        3U
-#define ADK__WASI_PREOPEN_NAME      "/"
-#define ADK__WASI_PREOPEN_NAME_SIZE 1U
+#define ADK__WASI_ROOT_FD 3U
 
 typedef enum adk__wasi_kind {
     ADK__WASI_FREE = 0,
@@ -33,12 +31,13 @@ typedef enum adk__wasi_kind {
 typedef struct adk__wasi_fd {
     uint8_t kind;
     uint8_t stream; /* of an output stream: 1 or 2 */
-    bool preopened; /* answers fd_prestat_get() */
     uint16_t flags; /* fdflags */
     uint64_t rights;
     uint64_t inheriting;
     uint64_t offset;       /* of a file */
     adk__vfs_inode *inode; /* a reference; NULL for "/" as long as no tree has been made */
+    const char *preopen;   /* its name, which answers fd_prestat_get(); borrowed. NULL: the guest opened it */
+    uint32_t preopen_size;
 } adk__wasi_fd;
 
 /**

@@ -84,11 +84,11 @@ uint16_t adk__wasi_do_fd_prestat_get(adk__wasi *wasi, const uint64_t *args)
     uint32_t result = (uint32_t)args[1];
     uint8_t stat[ADK__WASI_PRESTAT_SIZE] = {0};
 
-    if (fd == NULL || !fd->preopened)
+    if (fd == NULL || fd->preopen == NULL)
         return ADK__WASI_EBADF;
     if (!adk__wasi_has_range(wasi, result, sizeof stat))
         return ADK__WASI_EFAULT;
-    adk__wasi_put32(stat + 4, ADK__WASI_PREOPEN_NAME_SIZE);
+    adk__wasi_put32(stat + 4, fd->preopen_size);
     memcpy(adk__wasi_at(&wasi->call.memory, result, sizeof stat), stat, sizeof stat);
     return ADK__WASI_SUCCESS;
 }
@@ -99,14 +99,13 @@ uint16_t adk__wasi_do_fd_prestat_dir_name(adk__wasi *wasi, const uint64_t *args)
     uint32_t to = (uint32_t)args[1];
     uint32_t size = (uint32_t)args[2];
 
-    if (fd == NULL || !fd->preopened)
+    if (fd == NULL || fd->preopen == NULL)
         return ADK__WASI_EBADF;
     if (!adk__wasi_has_range(wasi, to, size))
         return ADK__WASI_EFAULT;
-    if (size < ADK__WASI_PREOPEN_NAME_SIZE)
+    if (size < fd->preopen_size)
         return ADK__WASI_ENAMETOOLONG;
-    memcpy(adk__wasi_at(&wasi->call.memory, to, ADK__WASI_PREOPEN_NAME_SIZE), ADK__WASI_PREOPEN_NAME,
-           ADK__WASI_PREOPEN_NAME_SIZE);
+    memcpy(adk__wasi_at(&wasi->call.memory, to, fd->preopen_size), fd->preopen, fd->preopen_size);
     return ADK__WASI_SUCCESS;
 }
 

@@ -42,10 +42,19 @@ static void begin_stream(adk__wasi_fds *fds, uint32_t number, adk__wasi_kind kin
     mark_used(fds, number);
 }
 
+static void begin_preopen(adk__wasi_fd *fd, const char *name, uint32_t name_size)
+{
+    fd->kind = ADK__WASI_DIRECTORY;
+    fd->preopen = name;
+    fd->preopen_size = name_size;
+    fd->rights = ADK__WASI_RIGHTS_DIRECTORY;
+    fd->inheriting = ADK__WASI_RIGHTS_DIRECTORY | ADK__WASI_RIGHTS_FILE;
+}
+
 void adk__wasi_fds_begin(adk__wasi *wasi)
 {
     adk__wasi_fds *fds = &wasi->fds;
-    adk__wasi_fd *root = &fds->first[ADK__WASI_PREOPEN_FD];
+    adk__wasi_fd *root = &fds->first[ADK__WASI_ROOT_FD];
     uint32_t limit = wasi->setup.files_open;
 
     fds->limit = limit == 0 || limit > ADK__WASI_FDS_MAX ? ADK__WASI_FDS_MAX : limit;
@@ -53,11 +62,8 @@ void adk__wasi_fds_begin(adk__wasi *wasi)
     begin_stream(fds, 0, ADK__WASI_STDIN, ADK__WASI_RIGHT_FD_READ);
     begin_stream(fds, 1, ADK__WASI_OUTPUT_STREAM, ADK__WASI_RIGHT_FD_WRITE);
     begin_stream(fds, 2, ADK__WASI_OUTPUT_STREAM, ADK__WASI_RIGHT_FD_WRITE);
-    root->kind = ADK__WASI_DIRECTORY;
-    root->preopened = true;
-    root->rights = ADK__WASI_RIGHTS_DIRECTORY;
-    root->inheriting = ADK__WASI_RIGHTS_DIRECTORY | ADK__WASI_RIGHTS_FILE;
-    mark_used(fds, ADK__WASI_PREOPEN_FD);
+    begin_preopen(root, "/", 1);
+    mark_used(fds, ADK__WASI_ROOT_FD);
 }
 
 void adk__wasi_fds_end(adk__wasi *wasi)
@@ -182,5 +188,18 @@ uint16_t adk__wasi_fd_inode(adk__wasi *wasi, adk__wasi_fd *fd, adk__vfs_inode **
         fd->inode = adk__vfs_hold(adk__vfs_root(vfs));
     }
     *ret_inode = fd->inode;
+    return ADK__WASI_SUCCESS;
+}
+
+uint16_t adk__wasi_preopen(adk__wasi *wasi, const char *name, uint32_t name_size, adk__vfs_inode *dir)
+{
+    adk__wasi_fd *fd;
+    uint32_t number;
+    uint16_t failed = adk__wasi_fd_open(wasi, &number, &fd);
+
+    if (failed)
+        return failed;
+    begin_preopen(fd, name, name_size);
+    fd->inode = adk__vfs_hold(dir);
     return ADK__WASI_SUCCESS;
 }

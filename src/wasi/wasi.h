@@ -92,6 +92,14 @@ int adk__wasi_files(adk__wasi *wasi, adk__vfs **ret_vfs);
 /** The run's tree if there is one, or NULL: for the host to walk after the run. Borrowed until adk__wasi_end(). */
 adk__vfs *adk__wasi_files_made(const adk__wasi *wasi);
 
+/**
+ * Preopens a directory of the run's tree under a name, beside "/": for programs that look for it by that name.
+ *
+ * Ownership: `name` is borrowed until adk__wasi_end(), `dir` for the call.
+ * Errors:    a WASI errno: no descriptor is free, or no memory for it.
+ */
+uint16_t adk__wasi_preopen(adk__wasi *wasi, const char *name, uint32_t name_size, adk__vfs_inode *dir);
+
 /** The part of a context that the caller of WASI functions uses; the first member of the context. */
 typedef struct adk__wasi_call {
     adk__wasi_memory memory;

@@ -26,6 +26,28 @@ static int make_tree(adk__run *run, adk__vfs **ret_vfs, adk_error **ret_error)
     return failed ? adk__fail_nomem(ret_error) : ADK_OK;
 }
 
+/* A directory given by a path that does not begin with a slash is preopened under that very name as well. */
+static int preopen(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
+{
+    for (size_t i = 0; i < run->request->files_count; i++) {
+        adk_bytes name = run->request->files[i].path;
+        adk__vfs_inode *inode;
+        adk__vfs_stat info;
+        uint16_t failed = 0;
+
+        if (*(const char *)name.data == '/' ||
+            adk__vfs_resolve(adk__vfs_root(vfs), name.data, name.size, true, &inode) != 0)
+            continue;
+        adk__vfs_get_stat(inode, &info);
+        if (info.type == ADK__VFS_TYPE_DIRECTORY)
+            failed = adk__wasi_preopen(run->wasi, name.data, (uint32_t)name.size, inode);
+        adk__vfs_drop(inode);
+        if (failed)
+            return adk__fail(ret_error, ADK_E_INVALID, 0, "too many directories are given by relative paths");
+    }
+    return ADK_OK;
+}
+
 int adk__files_in(adk__run *run, adk_error **ret_error)
 {
     adk__inputs_stop stop = ADK__INPUTS_DONE;
@@ -41,6 +63,8 @@ int adk__files_in(adk__run *run, adk_error **ret_error)
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
     else if (stop == ADK__INPUTS_INTERRUPTED)
         (void)adk__run_is_due(run, ADK_PHASE_INSTANTIATE);
+    if (status == ADK_OK && run->cause == ADK__CAUSE_NONE)
+        status = preopen(run, vfs, ret_error);
     return status;
 }
 

@@ -5,13 +5,13 @@
 
 #include <adk/trace.h>
 
-#define CHECK_INIT(type, init)                                                 \
-    do {                                                                       \
-        static const type by_macro = init; /* static: padding is zero too */   \
-        type expected;                                                         \
-        memset(&expected, 0, sizeof(expected));                                \
-        expected.struct_size = sizeof(expected);                               \
-        assert_memory_equal(&by_macro, &expected, sizeof(expected));           \
+#define CHECK_INIT(type, init)                                               \
+    do {                                                                     \
+        static const type by_macro = init; /* static: padding is zero too */ \
+        type expected;                                                       \
+        memset(&expected, 0, sizeof(expected));                              \
+        expected.struct_size = sizeof(expected);                             \
+        assert_memory_equal(&by_macro, &expected, sizeof(expected));         \
     } while (0)
 
 static void test_macros_give_size_and_zeros(void **state)

@@ -18,7 +18,7 @@
 
 #include <adk/sandbox.h>
 
-#define MS UINT64_C(1000000)
+#define MS     UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 
 #define BYTES(literal) adk_bytes_make((literal), sizeof(literal) - 1)
@@ -32,12 +32,12 @@ bool adk_test_under_valgrind(void);
 bool adk_test_sanitized(void);
 
 /** Skips the test at hand under valgrind, because a guest will trap in it. */
-#define SKIP_TRAPS_UNDER_VALGRIND()                                                         \
-    do {                                                                                    \
-        if (adk_test_under_valgrind()) {                                                    \
-            print_message("skipped: valgrind does not survive the signal of a trap\n");     \
-            skip();                                                                         \
-        }                                                                                   \
+#define SKIP_TRAPS_UNDER_VALGRIND()                                                     \
+    do {                                                                                \
+        if (adk_test_under_valgrind()) {                                                \
+            print_message("skipped: valgrind does not survive the signal of a trap\n"); \
+            skip();                                                                     \
+        }                                                                               \
     } while (0)
 
 /** CLOCK_MONOTONIC. */
@@ -93,17 +93,17 @@ adk_usage adk_test_usage(const adk_result *result);
 
 bool adk_test_bytes_are(adk_bytes bytes, const char *text);
 bool adk_test_bytes_have(adk_bytes bytes, const char *part);
-#define assert_bytes_are(bytes, text)                                                                            \
-    do {                                                                                                         \
-        adk_bytes bytes_ = (bytes);                                                                              \
-        if (!adk_test_bytes_are(bytes_, (text)))                                                                 \
-            fail_msg("\"%.*s\" is not \"%s\"", (int)bytes_.size, (const char *)bytes_.data, (text));             \
+#define assert_bytes_are(bytes, text)                                                                \
+    do {                                                                                             \
+        adk_bytes bytes_ = (bytes);                                                                  \
+        if (!adk_test_bytes_are(bytes_, (text)))                                                     \
+            fail_msg("\"%.*s\" is not \"%s\"", (int)bytes_.size, (const char *)bytes_.data, (text)); \
     } while (0)
-#define assert_bytes_have(bytes, part)                                                                           \
-    do {                                                                                                         \
-        adk_bytes bytes_ = (bytes);                                                                              \
-        if (!adk_test_bytes_have(bytes_, (part)))                                                                \
-            fail_msg("\"%.*s\" has no \"%s\"", (int)bytes_.size, (const char *)bytes_.data, (part));             \
+#define assert_bytes_have(bytes, part)                                                               \
+    do {                                                                                             \
+        adk_bytes bytes_ = (bytes);                                                                  \
+        if (!adk_test_bytes_have(bytes_, (part)))                                                    \
+            fail_msg("\"%.*s\" has no \"%s\"", (int)bytes_.size, (const char *)bytes_.data, (part)); \
     } while (0)
 
 /** Assembles WAT text; the caller frees ret->data with free(). */
@@ -111,34 +111,33 @@ adk_bytes adk_test_assemble(const char *wat);
 
 /* ---- guests ------------------------------------------------------------------------------------------------------- */
 
-#define WASI "wasi_snapshot_preview1"
-#define IMPORT_WRITE "(import \"" WASI "\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))"
-#define IMPORT_READ "(import \"" WASI "\" \"fd_read\" (func $read (param i32 i32 i32 i32) (result i32)))"
-#define IMPORT_EXIT "(import \"" WASI "\" \"proc_exit\" (func $exit (param i32)))"
-#define IMPORT_POLL "(import \"" WASI "\" \"poll_oneoff\" (func $poll (param i32 i32 i32 i32) (result i32)))"
+#define WASI          "wasi_snapshot_preview1"
+#define IMPORT_WRITE  "(import \"" WASI "\" \"fd_write\" (func $write (param i32 i32 i32 i32) (result i32)))"
+#define IMPORT_READ   "(import \"" WASI "\" \"fd_read\" (func $read (param i32 i32 i32 i32) (result i32)))"
+#define IMPORT_EXIT   "(import \"" WASI "\" \"proc_exit\" (func $exit (param i32)))"
+#define IMPORT_POLL   "(import \"" WASI "\" \"poll_oneoff\" (func $poll (param i32 i32 i32 i32) (result i32)))"
 #define IMPORT_RANDOM "(import \"" WASI "\" \"random_get\" (func $random (param i32 i32) (result i32)))"
-#define IMPORT_CLOCK "(import \"" WASI "\" \"clock_time_get\" (func $clock (param i32 i64 i32) (result i32)))"
+#define IMPORT_CLOCK  "(import \"" WASI "\" \"clock_time_get\" (func $clock (param i32 i64 i32) (result i32)))"
 
 #define START "(func $start (export \"_start\") "
-#define LOOP "(loop $again br $again)"
+#define LOOP  "(loop $again br $again)"
 
-#define GUEST_EMPTY "(module " START "))"
-#define GUEST_LOOP "(module " START LOOP "))"
+#define GUEST_EMPTY       "(module " START "))"
+#define GUEST_LOOP        "(module " START LOOP "))"
 #define GUEST_UNREACHABLE "(module " START "unreachable))"
 
 /** Writes `text` (`size` bytes of it, as the guest's source names them) to a descriptor, once. */
-#define GUEST_WRITES(fd, text, size)                                                                             \
-    "(module " IMPORT_WRITE "(memory (export \"memory\") 1)"                                                     \
-    "(data (i32.const 0) \"\\10\\00\\00\\00" size "\\00\\00\\00\") (data (i32.const 16) \"" text "\")"           \
-    START "(drop (call $write (i32.const " fd ") (i32.const 0) (i32.const 1) (i32.const 8)))))"
+#define GUEST_WRITES(fd, text, size)                                                                         \
+    "(module " IMPORT_WRITE "(memory (export \"memory\") 1)"                                                 \
+    "(data (i32.const 0) \"\\10\\00\\00\\00" size "\\00\\00\\00\") (data (i32.const 16) \"" text "\")" START \
+    "(drop (call $write (i32.const " fd ") (i32.const 0) (i32.const 1) (i32.const 8)))))"
 
 #define GUEST_HELLO GUEST_WRITES("1", "hello, world\\0a", "\\0d")
 
 /** Sleeps this many nanoseconds by the monotonic clock. */
-#define GUEST_SLEEPS(ns)                                                                                         \
-    "(module " IMPORT_POLL "(memory (export \"memory\") 1)"                                                      \
-    "(data (i32.const 16) \"\\01\\00\\00\\00\")"                                                                 \
-    START "(i64.store (i32.const 24) (i64.const " ns "))"                                                        \
+#define GUEST_SLEEPS(ns)                                                                               \
+    "(module " IMPORT_POLL "(memory (export \"memory\") 1)"                                            \
+    "(data (i32.const 16) \"\\01\\00\\00\\00\")" START "(i64.store (i32.const 24) (i64.const " ns "))" \
     "(drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"
 
 #define GUEST_EXITS(code) "(module " IMPORT_EXIT START "(call $exit (i32.const " code "))))"

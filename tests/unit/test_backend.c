@@ -13,8 +13,8 @@ struct mock {
     adk_cancel *cancel;
     unsigned executed;
     unsigned freed;
-    int fails;        /* this ADK_E_*, with an error */
-    bool no_result;   /* says ADK_OK and gives nothing */
+    int fails;      /* this ADK_E_*, with an error */
+    bool no_result; /* says ADK_OK and gives nothing */
     adk_outcome outcome;
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "cli/run_files.h"
+#include "cli/run_outputs.h"
 
 /* Each test has a directory of its own to work in. */
 static char top[64];

@@ -59,19 +59,18 @@ static void check_null(const json_t *json, const char *key)
         fail_msg("\"%s\" is missing or not null", key);
 }
 
-static const char *const keys[] = {
-    "report", "status",    "outcome",     "phase", "exit_code", "trap",  "reason",  "message",  "stdout",    "stderr",
-    "bytes",  "truncated", "duration_ms", "usage", "limits",    "files", "backend", "language", "isolation", "hint"};
+static const char *const keys[] = {"report",  "status", "outcome", "phase",    "exit_code", "trap",        "reason",
+                                   "message", "stdout", "stderr",  "bytes",    "truncated", "duration_ms", "usage",
+                                   "limits",  "files",  "backend", "language", "isolation", "hint"};
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 static void test_every_key_is_there(void **state)
 {
-    static const char *const usage_keys[] = {"compile_ns",    "instantiate_ns", "run_ns",     "cpu_ns",
-                                             "cache",         "memory_denied",  "host_calls", "memory_peak_bytes",
+    static const char *const usage_keys[] = {"compile_ns", "instantiate_ns", "run_ns",     "cpu_ns",
+                                             "cache",      "memory_denied",  "host_calls", "memory_peak_bytes",
                                              "fuel"};
-    static const char *const limit_keys[] = {"timeout_ns",    "memory_limit_bytes", "output_limit_bytes",
-                                             "output_policy", "fuel",               "random_seed",
-                                             "clock_start_ns"};
+    static const char *const limit_keys[] = {"timeout_ns", "memory_limit_bytes", "output_limit_bytes", "output_policy",
+                                             "fuel",       "random_seed",        "clock_start_ns"};
     adk_result *result = make(NULL);
     json_t *json = report_of(result);
 
@@ -235,9 +234,14 @@ static void test_base64_keeps_every_byte_of_head_and_tail(void **state)
     json_t *json;
 
     (void)state;
-    append(result, 1, BYTES("\xff" "12345678\xe2\x82\xac\xff"));
+    append(result, 1,
+           BYTES("\xff"
+                 "12345678\xe2\x82\xac\xff"));
     json = report_of(result);
-    check_base64(json, "stdout", "stdout_encoding", "\xff" "12345678\xe2", 10);
+    check_base64(json, "stdout", "stdout_encoding",
+                 "\xff"
+                 "12345678\xe2",
+                 10);
     check_base64(json, "stdout_tail", "stdout_tail_encoding", "\x82\xac\xff", 3);
     json_decref(json);
     adk_result_free(result);

@@ -114,8 +114,7 @@ static void test_escape_leaves_text_alone(void **state)
 static void test_escape_controls(void **state)
 {
     (void)state;
-    check_escaped(adk_bytes_make("\0\x01\n\t\r\x1b[0m\x7f", 10), 100,
-                  "\\x00\\x01\\x0a\\x09\\x0d\\x1b[0m\\x7f");
+    check_escaped(adk_bytes_make("\0\x01\n\t\r\x1b[0m\x7f", 10), 100, "\\x00\\x01\\x0a\\x09\\x0d\\x1b[0m\\x7f");
     check_escaped(BYTES("\xc2\x80\xc2\x9b\xc2\x9f"), 100, "\\xc2\\x80\\xc2\\x9b\\xc2\\x9f"); /* C1 */
     check_escaped(BYTES("\xc2\xa0"), 100, "\xc2\xa0");
 }
@@ -123,7 +122,9 @@ static void test_escape_controls(void **state)
 static void test_escape_what_is_not_utf8(void **state)
 {
     (void)state;
-    check_escaped(BYTES("a\x80\xff" "b"), 100, "a\\x80\\xffb");
+    check_escaped(BYTES("a\x80\xff"
+                        "b"),
+                  100, "a\\x80\\xffb");
     check_escaped(BYTES("\xe2\x82"), 100, "\\xe2\\x82");
     check_escaped(BYTES("\xed\xa0\x80"), 100, "\\xed\\xa0\\x80");
 }

@@ -248,7 +248,8 @@ static char *slow_module(unsigned functions)
     for (unsigned i = 0; i < functions; i++) {
         size += (size_t)snprintf(wat + size, room - size, "(func (param i64) (result i64) (local.get 0)");
         for (unsigned k = 0; k < 15; k++)
-            size += (size_t)snprintf(wat + size, room - size, "(i64.mul (i64.const %u)) (i64.xor (i64.const 3))", i + k);
+            size +=
+                (size_t)snprintf(wat + size, room - size, "(i64.mul (i64.const %u)) (i64.xor (i64.const 3))", i + k);
         size += (size_t)snprintf(wat + size, room - size, ")");
     }
     (void)snprintf(wat + size, room - size, ")");
@@ -423,10 +424,15 @@ static void test_a_fork_while_others_run(void **state)
 
 static void run_ten_thousand(adk_backend *backend, unsigned count)
 {
-    static const char *const guests[] = {GUEST_HELLO, GUEST_EXITS("7"), "(module (memory 100)" START
+    static const char *const guests[] = {GUEST_HELLO,
+                                         GUEST_EXITS("7"),
+                                         "(module (memory 100)" START
                                          "(memory.fill (i32.const 0) (i32.const 1) (i32.const 6553600))))",
-                                         GUEST_EMPTY, GUEST_UNREACHABLE, "(module " START "(call $start)))",
-                                         "(module)", "(module (memory 2000)" START "))"};
+                                         GUEST_EMPTY,
+                                         GUEST_UNREACHABLE,
+                                         "(module " START "(call $start)))",
+                                         "(module)",
+                                         "(module (memory 2000)" START "))"};
     size_t kinds = sizeof(guests) / sizeof(guests[0]);
 
     for (unsigned i = 0; i < count; i++) {

@@ -6,18 +6,18 @@
 #include <jansson.h>
 
 /* Writes 64 random bytes, then what two clocks show before and after a sleep, then a NaN's bits. */
-#define GUEST_CURIOUS                                                                                            \
-    "(module " IMPORT_WRITE IMPORT_RANDOM IMPORT_CLOCK IMPORT_POLL "(memory (export \"memory\") 1)"              \
-    "(func $time (param i32 i32) (drop (call $clock (local.get 0) (i64.const 1) (local.get 1))))" START          \
-    "(drop (call $random (i32.const 1024) (i32.const 64)))"                                                      \
-    "(call $time (i32.const 0) (i32.const 1088)) (call $time (i32.const 1) (i32.const 1096))"                    \
-    "(i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 3600000000000))"              \
-    "(drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))"                             \
-    "(call $time (i32.const 0) (i32.const 1104)) (call $time (i32.const 1) (i32.const 1112))"                    \
-    "(call $time (i32.const 2) (i32.const 1120))"                                                                \
-    "(f32.store (i32.const 1128) (f32.div (f32.const 0) (f32.const 0)))"                                         \
-    "(f32.store (i32.const 1132) (f32.sqrt (f32.neg (f32.load (i32.const 1128)))))"                              \
-    "(i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 112))"                       \
+#define GUEST_CURIOUS                                                                                   \
+    "(module " IMPORT_WRITE IMPORT_RANDOM IMPORT_CLOCK IMPORT_POLL "(memory (export \"memory\") 1)"     \
+    "(func $time (param i32 i32) (drop (call $clock (local.get 0) (i64.const 1) (local.get 1))))" START \
+    "(drop (call $random (i32.const 1024) (i32.const 64)))"                                             \
+    "(call $time (i32.const 0) (i32.const 1088)) (call $time (i32.const 1) (i32.const 1096))"           \
+    "(i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const 3600000000000))"     \
+    "(drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))"                    \
+    "(call $time (i32.const 0) (i32.const 1104)) (call $time (i32.const 1) (i32.const 1112))"           \
+    "(call $time (i32.const 2) (i32.const 1120))"                                                       \
+    "(f32.store (i32.const 1128) (f32.div (f32.const 0) (f32.const 0)))"                                \
+    "(f32.store (i32.const 1132) (f32.sqrt (f32.neg (f32.load (i32.const 1128)))))"                     \
+    "(i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 112))"              \
     "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"
 
 #define START_NS UINT64_C(1700000000000000000)

@@ -133,7 +133,7 @@ static void test_sixteen_values_cross(void **state)
     adk_backend_free(backend);
 }
 
-#define IMPORT_F "(import \"env\" \"f\" (func $f))"
+#define IMPORT_F      "(import \"env\" \"f\" (func $f))"
 #define GUEST_CALLS_F "(module " IMPORT_F "(memory (export \"memory\") 1)" START "(call $f)))"
 
 static void test_a_function_that_says_stop_is_a_trap_of_kind_host(void **state)

@@ -161,8 +161,8 @@ static adk_result *run_within(adk_backend *backend, const char *wat, uint64_t me
 #define PAGE ((uint64_t)65536)
 
 /* Grows until it is refused, then `end`. */
-#define GUEST_GROWS(end)                                                                                         \
-    "(module " IMPORT_EXIT "(memory (export \"memory\") 1)" START                                                \
+#define GUEST_GROWS(end)                                          \
+    "(module " IMPORT_EXIT "(memory (export \"memory\") 1)" START \
     "(loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) " end "))"
 
 static void test_row_10_running_out_of_memory_is_memory_limit(void **state)
@@ -262,8 +262,7 @@ static void test_row_11_memory_and_tables_share_one_budget(void **state)
 {
     adk_result *result = run_within(*state,
                                     "(module " IMPORT_EXIT "(memory 1) (table $t 8192 funcref) (global $n (mut i32) "
-                                    "(i32.const 0))" START
-                                    "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) "
+                                    "(i32.const 0))" START "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) "
                                     "(then (global.set $n (i32.const 1))))" /* 2 pages and the table's: full */
                                     "(if (i32.eq (table.grow $t (ref.null func) (i32.const 1)) (i32.const -1)) "
                                     "(then (global.set $n (i32.add (global.get $n) (i32.const 2)))))"
@@ -371,17 +370,17 @@ static void test_memory_and_tables_are_fresh_every_time(void **state)
 /* ---- output ------------------------------------------------------------------------------------------------------- */
 
 /* Writes `count` numbers as 8 hexadecimal digits each, one call a number; exits 1 where a write fails or is short. */
-#define GUEST_NUMBERS(count)                                                                                     \
-    "(module " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1)"                                         \
-    "(data (i32.const 0) \"\\10\\00\\00\\00\\08\\00\\00\\00\") (global $n (mut i32) (i32.const 0))"              \
-    "(func $digit (param $i i32) (i32.store8 offset=16 (local.get $i) (i32.add (i32.const 97) (i32.and "         \
-    "(i32.shr_u (global.get $n) (i32.mul (i32.sub (i32.const 7) (local.get $i)) (i32.const 4))) "                \
-    "(i32.const 15)))))" START "(local $i i32) (loop $again (local.set $i (i32.const 0))"                        \
-    "(loop $digits (call $digit (local.get $i)) (local.set $i (i32.add (local.get $i) (i32.const 1)))"           \
-    "(br_if $digits (i32.lt_u (local.get $i) (i32.const 8))))"                                                   \
+#define GUEST_NUMBERS(count)                                                                                       \
+    "(module " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1)"                                           \
+    "(data (i32.const 0) \"\\10\\00\\00\\00\\08\\00\\00\\00\") (global $n (mut i32) (i32.const 0))"                \
+    "(func $digit (param $i i32) (i32.store8 offset=16 (local.get $i) (i32.add (i32.const 97) (i32.and "           \
+    "(i32.shr_u (global.get $n) (i32.mul (i32.sub (i32.const 7) (local.get $i)) (i32.const 4))) "                  \
+    "(i32.const 15)))))" START "(local $i i32) (loop $again (local.set $i (i32.const 0))"                          \
+    "(loop $digits (call $digit (local.get $i)) (local.set $i (i32.add (local.get $i) (i32.const 1)))"             \
+    "(br_if $digits (i32.lt_u (local.get $i) (i32.const 8))))"                                                     \
     "(if (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)) (then (call $exit (i32.const 1))))" \
-    "(if (i32.ne (i32.load (i32.const 8)) (i32.const 8)) (then (call $exit (i32.const 1))))"                     \
-    "(global.set $n (i32.add (global.get $n) (i32.const 1)))"                                                    \
+    "(if (i32.ne (i32.load (i32.const 8)) (i32.const 8)) (then (call $exit (i32.const 1))))"                       \
+    "(global.set $n (i32.add (global.get $n) (i32.const 1)))"                                                      \
     "(br_if $again (i32.lt_u (global.get $n) (i32.const " count "))))))"
 
 #define NUMBERS 40000u /* 320,000 bytes */

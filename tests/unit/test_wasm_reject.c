@@ -21,8 +21,7 @@ static void test_features_are_named(void **state)
         {"exceptions", "(module " START "(block $h (try_table (catch_all $h)))))"},
         {"gc", "(module (type $s (struct (field i32)))" START "))"},
         {"gc", "(module " START "(drop (ref.i31 (i32.const 1)))))"},
-        {"relaxed-simd",
-         "(module " START "(drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0)))))"},
+        {"relaxed-simd", "(module " START "(drop (i32x4.relaxed_trunc_f32x4_s (v128.const i32x4 0 0 0 0)))))"},
         {"wide-arithmetic", "(module " START "(i64.add128 (i64.const 1) (i64.const 1) (i64.const 1) (i64.const 1)) "
                             "drop drop))"},
         {"custom-page-sizes", "(module (memory 1 (pagesize 1))" START "))"},
@@ -66,17 +65,21 @@ static void test_features_that_are_not_needed_are_not_named(void **state)
 
 static void test_features_that_are_there(void **state)
 {
-    adk_test_run_exits(*state, "(module " START "(drop (i32x4.add (v128.const i32x4 1 2 3 4) "
-                               "(v128.const i32x4 1 2 3 4)))))", 0);
+    adk_test_run_exits(*state,
+                       "(module " START "(drop (i32x4.add (v128.const i32x4 1 2 3 4) "
+                       "(v128.const i32x4 1 2 3 4)))))",
+                       0);
     adk_test_run_exits(*state, "(module (memory 1)" START "(memory.fill (i32.const 0) (i32.const 1) (i32.const 8))))",
                        0);
-    adk_test_run_exits(*state, "(module (func $two (result i32 i32) (i32.const 1) (i32.const 2))" START
-                               "(call $two) drop drop))", 0);
+    adk_test_run_exits(
+        *state, "(module (func $two (result i32 i32) (i32.const 1) (i32.const 2))" START "(call $two) drop drop))", 0);
     adk_test_run_exits(*state, "(module (table 1 funcref)" START "(table.set 0 (i32.const 0) (ref.null func))))", 0);
     adk_test_run_exits(*state, "(module " START "(drop (i32.trunc_sat_f32_s (f32.const nan)))))", 0);
     adk_test_run_exits(*state, "(module " START "(drop (i32.extend8_s (i32.const 200)))))", 0);
-    adk_test_run_exits(*state, "(module (global $g (mut i32) (i32.add (i32.const 1) (i32.const 2)))"
-                               "(export \"g\" (global $g))" START "))", 0);
+    adk_test_run_exits(*state,
+                       "(module (global $g (mut i32) (i32.add (i32.const 1) (i32.const 2)))"
+                       "(export \"g\" (global $g))" START "))",
+                       0);
 }
 
 static void test_components(void **state)
@@ -298,16 +301,16 @@ static void test_text_that_nests_without_end(void **state)
 /* ---- broken on purpose -------------------------------------------------------------------------------------------- */
 
 /* A bit of everything: imports, memory, table, elements, data, globals, a start section, names. */
-#define GUEST_RICH                                                                                               \
-    "(module $rich " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1 10) (table 4 8 funcref)"            \
-    "(global $g (mut i64) (i64.const 5)) (elem (i32.const 1) $a $b) (type $t (func (param i32) (result i32)))"   \
+#define GUEST_RICH                                                                                                 \
+    "(module $rich " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1 10) (table 4 8 funcref)"              \
+    "(global $g (mut i64) (i64.const 5)) (elem (i32.const 1) $a $b) (type $t (func (param i32) (result i32)))"     \
     "(data (i32.const 0) \"\\10\\00\\00\\00\\02\\00\\00\\00\") (data (i32.const 16) \"hi\") (data $p \"passive\")" \
-    "(func $a (type $t) (i32.add (local.get 0) (i32.const 1)))"                                                  \
-    "(func $b (type $t) (local f64 v128) (block $x (result i32) (br_table $x $x (local.get 0) (i32.const 1))))"  \
-    "(func $init (global.set $g (i64.mul (global.get $g) (i64.const 3)))) (start $init)"                         \
-    START "(drop (call_indirect (type $t) (i32.const 3) (i32.const 1)))"                                         \
-    "(memory.init $p (i32.const 100) (i32.const 0) (i32.const 7))"                                               \
-    "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"                               \
+    "(func $a (type $t) (i32.add (local.get 0) (i32.const 1)))"                                                    \
+    "(func $b (type $t) (local f64 v128) (block $x (result i32) (br_table $x $x (local.get 0) (i32.const 1))))"    \
+    "(func $init (global.set $g (i64.mul (global.get $g) (i64.const 3)))) (start $init)" START                     \
+    "(drop (call_indirect (type $t) (i32.const 3) (i32.const 1)))"                                                 \
+    "(memory.init $p (i32.const 100) (i32.const 0) (i32.const 7))"                                                 \
+    "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"                                 \
     "(call $exit (i32.wrap_i64 (global.get $g)))))"
 
 static void run_broken(adk_backend *backend, const uint8_t *code, size_t size)

@@ -110,13 +110,12 @@ static void test_pin_a_wrong_language_is_an_invalid_request(void **state)
 }
 
 /* Copies standard input to standard output, 64 KiB at a time. */
-#define GUEST_CAT                                                                                                \
-    "(module " IMPORT_READ IMPORT_WRITE "(memory (export \"memory\") 2)" START                                   \
-    "(block $end (loop $again"                                                                                   \
-    "  (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 65536))"                   \
-    "  (br_if $end (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))"                        \
-    "  (br_if $end (i32.eqz (i32.load (i32.const 4))))"                                                          \
-    "  (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"                             \
+#define GUEST_CAT                                                                                         \
+    "(module " IMPORT_READ IMPORT_WRITE "(memory (export \"memory\") 2)" START "(block $end (loop $again" \
+    "  (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 65536))"            \
+    "  (br_if $end (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 4)))"                 \
+    "  (br_if $end (i32.eqz (i32.load (i32.const 4))))"                                                   \
+    "  (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"                      \
     "  (br $again)))))"
 
 static void test_pin_stdin_reaches_the_guest(void **state)
@@ -192,11 +191,11 @@ static void test_row_15_exit_codes_have_32_bits(void **state)
 
 static void test_output_before_an_exit_is_kept(void **state)
 {
-    adk_result *result =
-        adk_test_run(*state, "(module " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1)"
-                             "(data (i32.const 0) \"\\10\\00\\00\\00\\03\\00\\00\\00\") (data (i32.const 16) \"bye\")" START
-                             "(drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))"
-                             "(call $exit (i32.const 3))))");
+    adk_result *result = adk_test_run(
+        *state, "(module " IMPORT_WRITE IMPORT_EXIT "(memory (export \"memory\") 1)"
+                "(data (i32.const 0) \"\\10\\00\\00\\00\\03\\00\\00\\00\") (data (i32.const 16) \"bye\")" START
+                "(drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 8)))"
+                "(call $exit (i32.const 3))))");
 
     adk_test_expect(result, ADK_OUTCOME_EXITED);
     assert_int_equal(adk_result_exit_code(result), 3);
@@ -207,7 +206,7 @@ static void test_output_before_an_exit_is_kept(void **state)
 /* ---- traps -------------------------------------------------------------------------------------------------------- */
 
 #define MEMORY "(memory 1)"
-#define TABLE "(table 1 funcref) (type $void (func)) (type $other (func (param i32)))"
+#define TABLE  "(table 1 funcref) (type $void (func)) (type $other (func (param i32)))"
 
 static void test_row_9_every_trap_has_its_kind(void **state)
 {
@@ -346,10 +345,10 @@ static void test_row_13_output_before_a_trap_is_kept(void **state)
     adk_result *result;
 
     SKIP_TRAPS_UNDER_VALGRIND();
-    result = adk_test_run(*state,
-                          "(module " IMPORT_WRITE "(memory (export \"memory\") 1)"
-                          "(data (i32.const 0) \"\\10\\00\\00\\00\\04\\00\\00\\00\") (data (i32.const 16) \"last\")" START
-                          "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) unreachable))");
+    result = adk_test_run(
+        *state, "(module " IMPORT_WRITE "(memory (export \"memory\") 1)"
+                "(data (i32.const 0) \"\\10\\00\\00\\00\\04\\00\\00\\00\") (data (i32.const 16) \"last\")" START
+                "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) unreachable))");
     adk_test_expect(result, ADK_OUTCOME_TRAPPED);
     assert_bytes_are(adk_result_stdout(result).head, "last");
     adk_result_free(result);
@@ -371,10 +370,9 @@ static void test_row_14_a_looping_start_section_times_out(void **state)
 
 static void test_row_14_an_exit_in_the_start_section_is_an_exit(void **state)
 {
-    adk_test_run_exits(*state,
-                       "(module " IMPORT_EXIT "(func $init (call $exit (i32.const 7))) (start $init)" START
-                       "unreachable))",
-                       7);
+    adk_test_run_exits(
+        *state, "(module " IMPORT_EXIT "(func $init (call $exit (i32.const 7))) (start $init)" START "unreachable))",
+        7);
 }
 
 static void test_row_14_a_trap_in_the_start_section_is_a_trap(void **state)
@@ -404,8 +402,8 @@ static void test_the_start_section_may_write(void **state)
 
 /* ---- entries ------------------------------------------------------------------------------------------------------ */
 
-#define COUNTING                                                                                                 \
-    "(global $n (mut i32) (i32.const 0)) (func $add (param i32) "                                                \
+#define COUNTING                                                  \
+    "(global $n (mut i32) (i32.const 0)) (func $add (param i32) " \
     "(global.set $n (i32.add (i32.mul (global.get $n) (i32.const 10)) (local.get 0))))"
 
 static void test_initialize_comes_before_start(void **state)
@@ -419,8 +417,7 @@ static void test_initialize_comes_before_start(void **state)
 
 static void test_initialize_alone_is_an_entry(void **state)
 {
-    adk_test_run_exits(*state,
-                       "(module " IMPORT_EXIT "(func (export \"_initialize\") (call $exit (i32.const 5))))", 5);
+    adk_test_run_exits(*state, "(module " IMPORT_EXIT "(func (export \"_initialize\") (call $exit (i32.const 5))))", 5);
 }
 
 static void test_another_entry(void **state)
@@ -431,10 +428,9 @@ static void test_another_entry(void **state)
     (void)state;
     options.entry_cstr = "main loop";
     backend = adk_test_backend_with(&options);
-    adk_test_run_exits(backend,
-                       "(module " IMPORT_EXIT "(func (export \"main loop\") (call $exit (i32.const 9)))" START
-                       "unreachable))",
-                       9);
+    adk_test_run_exits(
+        backend,
+        "(module " IMPORT_EXIT "(func (export \"main loop\") (call $exit (i32.const 9)))" START "unreachable))", 9);
     adk_test_run_rejected(backend, BYTES(GUEST_EMPTY), ADK_REASON_NO_ENTRY, "no main loop function");
     adk_backend_free(backend);
 }
@@ -471,9 +467,9 @@ static void test_row_3_a_binary_module_is_bytes(void **state)
 }
 
 /* Gives the count of arguments and the bytes they take as the exit code: 1000 * count + bytes. */
-#define GUEST_COUNTS(what)                                                                                       \
+#define GUEST_COUNTS(what)                                                                                         \
     "(module " IMPORT_EXIT "(import \"" WASI "\" \"" what "_sizes_get\" (func $get (param i32 i32) (result i32)))" \
-    "(memory (export \"memory\") 1)" START "(drop (call $get (i32.const 0) (i32.const 4)))"                      \
+    "(memory (export \"memory\") 1)" START "(drop (call $get (i32.const 0) (i32.const 4)))"                        \
     "(call $exit (i32.add (i32.mul (i32.load (i32.const 0)) (i32.const 1000)) (i32.load (i32.const 4))))))"
 
 static void test_row_6_arguments_and_environment_arrive(void **state)
