@@ -50,7 +50,7 @@ bool adk__glob_match(const char *pattern, size_t pattern_size, const char *path,
         return false;
     states[0] = 1;
     pass_stars(pattern, pattern_size, states);
-    for (size_t i = 0; i < path_size; i++) {
+    for (size_t i = 0; i < path_size && !(path[i] == '/' && states[pattern_size] != 0); i++) {
         step(pattern, pattern_size, states, path[i]);
         pass_stars(pattern, pattern_size, states);
     }

@@ -18,6 +18,9 @@
 
 #define COPY_BYTES ((size_t)64 << 10)
 
+/* Each level holds a descriptor. */
+#define DEPTH_MAX 128
+
 /* A directory that is being copied. They are chained rather than nested: depth is the host tree's choice. */
 struct level {
     struct level *above;
@@ -33,6 +36,7 @@ struct copy {
     adk__buf host;  /* path on the host: for messages alone */
     uint8_t *buffer;
     struct level *level;
+    unsigned depth;
     adk__inputs_stop stop;
     adk_error **ret_error;
 };
@@ -136,8 +140,12 @@ static int copy_link(struct copy *c, int dir, const char *name)
 
 static int enter(struct copy *c, int *take_fd)
 {
-    struct level *level = malloc(sizeof(*level));
+    struct level *level;
 
+    if (c->depth == DEPTH_MAX)
+        return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" lies deeper than %d directories", (int)c->host.size,
+                         (const char *)c->host.data, DEPTH_MAX);
+    level = malloc(sizeof(*level));
     if (level == NULL)
         return adk__fail_nomem(c->ret_error);
     level->dir = fdopendir(*take_fd);
@@ -150,6 +158,7 @@ static int enter(struct copy *c, int *take_fd)
     level->host_size = c->host.size;
     level->above = c->level;
     c->level = level;
+    c->depth++;
     return ADK_OK;
 }
 
@@ -158,6 +167,7 @@ static void leave(struct copy *c)
     struct level *level = c->level;
 
     c->level = level->above;
+    c->depth--;
     (void)closedir(level->dir);
     free(level);
 }

@@ -291,9 +291,9 @@ static int set_rest(json_t *report, const adk_result *r)
            set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated))) |
            set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
            set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits)) |
-           set(report, "files", files_json(r)) | set(report, "backend", word(r->backend)) |
-           set(report, "language", word(r->language)) | set(report, "isolation", word(r->isolation)) |
-           set(report, "hint", word(adk__result_hint(r)));
+           set(report, "files", files_json(r)) | set(report, "files_complete", json_boolean(!r->files_incomplete)) |
+           set(report, "backend", word(r->backend)) | set(report, "language", word(r->language)) |
+           set(report, "isolation", word(r->isolation)) | set(report, "hint", word(adk__result_hint(r)));
 }
 
 static int dump(const json_t *report, char **ret_text, adk_error **ret_error)
@@ -331,8 +331,9 @@ int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_erro
             set(report, "truncated", pair_json(json_false(), json_false())) |
             set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
             set(report, "limits", json_null()) | set(report, "files", json_array()) |
-            set(report, "backend", json_null()) | set(report, "language", json_null()) |
-            set(report, "isolation", json_null()) | set(report, "hint", json_null()))
+            set(report, "files_complete", json_true()) | set(report, "backend", json_null()) |
+            set(report, "language", json_null()) | set(report, "isolation", json_null()) |
+            set(report, "hint", json_null()))
         return adk__fail_nomem(ret_error);
     return dump(report, ret_text_cstr, ret_error);
 }

@@ -95,6 +95,22 @@ static int check_env(const adk_request *r, uint64_t *total, adk_error **ret_erro
     return ADK_OK;
 }
 
+static bool has_dot_dot(adk_bytes path)
+{
+    const char *at = path.data;
+    const char *end = at + path.size;
+
+    while (at < end) {
+        const char *slash = memchr(at, '/', (size_t)(end - at));
+        const char *next = slash == NULL ? end : slash;
+
+        if (next - at == 2 && at[0] == '.' && at[1] == '.')
+            return true;
+        at = next + 1;
+    }
+    return false;
+}
+
 static int check_path(const char *what, size_t i, adk_bytes path, adk_error **ret_error)
 {
     if (path.data == NULL || path.size == 0)
@@ -104,6 +120,9 @@ static int check_path(const char *what, size_t i, adk_bytes path, adk_error **re
                          path.size, ADK__VFS_PATH_MAX);
     if (memchr(path.data, 0, path.size) != NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the path of %s %zu has a NUL inside", what, i);
+    if (has_dot_dot(path))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the path of %s %zu has a \"..\" inside: \"%.*s\"", what, i,
+                         (int)path.size, (const char *)path.data);
     return ADK_OK;
 }
 

@@ -23,12 +23,18 @@ int main(void)
     FAILS(__wasi_path_link(ROOT, 0, "two", ROOT, "d"), EXIST);
     FAILS(__wasi_path_link(ROOT, 0, "missing", dir, "x"), NOENT);
     FAILS2(__wasi_path_link(ROOT, 0, "d", ROOT, "d2"), PERM, ACCES);
-    FAILS2(__wasi_path_link(ROOT, 0, "two", dir, "x/"), NOENT, NOTDIR);
+    FAILS(__wasi_path_link(ROOT, 0, "two", dir, "x/"), NOENT);
     FAILS2(__wasi_path_link(ROOT, 0, "two/", dir, "x"), NOTDIR, NOENT);
     OK(__wasi_path_symlink("two", ROOT, "symlink"));
     OK(__wasi_path_link(ROOT, 0, "symlink", dir, "linked"));
     OK(__wasi_path_filestat_get(dir, 0, "linked", &one));
     CHECK(one.filetype == __WASI_FILETYPE_SYMBOLIC_LINK && one.nlink == 2);
-    FAILS(__wasi_path_link(ROOT, __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW, "symlink", dir, "x"), INVAL);
+
+    /* What dangles can be linked itself, cannot be replaced, and cannot be followed. */
+    OK(__wasi_path_symlink("nowhere", ROOT, "dangling"));
+    OK(__wasi_path_link(ROOT, 0, "dangling", dir, "dangling"));
+    FAILS(__wasi_path_link(ROOT, 0, "two", dir, "dangling"), EXIST);
+    FAILS2(__wasi_path_link(ROOT, __WASI_LOOKUPFLAGS_SYMLINK_FOLLOW, "dangling", dir, "x"), INVAL, NOENT);
+    CHECK(!exists(dir, "x"));
     return 0;
 }

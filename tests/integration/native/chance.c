@@ -10,6 +10,8 @@ static const char *const names[] = {"a", "b", "c", "d", "a/a", "a/b", "b/a", "b/
                                     "c/", "d/", "a/b/", "b/a/", "a/.", "c/d", "d/a", "d/a/b", "./c", "a//b"};
 static const char *const targets[] = {"a", "b", "a/b", "c", "d/", "a/a/a", "b/.", "nowhere", "d"};
 
+static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END};
+
 static uint64_t state;
 static int fds[FDS];
 
@@ -97,9 +99,12 @@ static void use_one(void)
         printf("  %u\n", sum);
         break;
     }
-    case 2:
-        told("lseek", "", "", lseek(fd, (off_t)below(100000) - 1000, (int[]){SEEK_SET, SEEK_CUR, SEEK_END}[below(3)]));
+    case 2: {
+        off_t offset = (off_t)below(100000) - 1000; /* not among the arguments, whose order is nobody's */
+
+        told("lseek", "", "", lseek(fd, offset, whences[below(3)]));
         break;
+    }
     case 3:
         if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR)
             told("ftruncate", "", "", ftruncate(fd, (off_t)below(150000)));

@@ -69,7 +69,7 @@ static void positions(void)
 {
     DIR *dir;
     long place;
-    char third[64];
+    char third[256];
 
     mkdir("few", 0777);
     make("few", 0, 10);

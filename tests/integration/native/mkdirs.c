@@ -1,8 +1,6 @@
 /* mkdir, rmdir, remove, and where they refuse; names of every length and kind. */
 #include "native.h"
 
-#include <limits.h>
-
 static const char *repeat(const char *text, size_t times)
 {
     static char result[8192];

@@ -1,7 +1,6 @@
 /* read, write and lseek with all their relatives, at every position and with every bad argument. */
 #include "native.h"
 
-#include <limits.h>
 #include <sys/uio.h>
 
 static void seeks(int fd)
@@ -48,6 +47,7 @@ static void at_positions(int fd)
 
 static void vectors(int fd)
 {
+    volatile int minus_one = -1; /* compilers know better than to pass it */
     char a[3], b[1], c[50];
     struct iovec in[] = {{a, sizeof a}, {NULL, 0}, {b, sizeof b}, {c, sizeof c}};
     struct iovec out[] = {{"one ", 4}, {"", 0}, {"two ", 4}, {"three", 5}};
@@ -63,8 +63,8 @@ static void vectors(int fd)
     SAY(writev(fd, out, 4));
     SAY(lseek(fd, 0, SEEK_CUR));
     SAY(writev(fd, out, 0));
-    SAY(writev(fd, out, -1));
-    SAY(readv(fd, in, -1));
+    SAY(writev(fd, out, minus_one));
+    SAY(readv(fd, in, minus_one));
     SAY(preadv(fd, in, 4, 3));
     printf("%.3s|%c|\n", a, b[0]);
     SAY(pwritev(fd, out, 2, 15));
