@@ -20,13 +20,11 @@ SOURCES = os.path.join(HERE, "guests")
 
 # Sanitizers, and other people on the machine, make things slow. Bounds are asserted with this much on top, and a run that
 # takes longer than PATIENCE hangs.
-SLACK_SECONDS = 5.0
+SLACK_SECONDS = 15.0 if os.environ.get("ADK_SANITIZED") else 5.0
 PATIENCE = 60.0
 
 KEYS = {"report", "status", "outcome", "phase", "exit_code", "trap", "reason", "message", "stdout", "stderr", "bytes",
         "truncated", "duration_ms", "usage", "limits", "files", "backend", "language", "isolation", "hint"}
-MORE_KEYS = {"stdout_encoding", "stderr_encoding", "stdout_tail", "stderr_tail", "stdout_tail_encoding",
-             "stderr_tail_encoding", "code"}
 USAGE_KEYS = {"compile_ns", "instantiate_ns", "run_ns", "cache", "memory_peak_bytes", "memory_denied", "fuel", "host_calls"}
 STATUS_OF_OUTCOME = {"exited": "success", "trapped": "error", "timed_out": "timeout", "memory_limit": "memory_exceeded",
                      "fuel_exhausted": "error", "output_limit": "error", "cancelled": "error", "rejected": "error",
@@ -34,6 +32,35 @@ STATUS_OF_OUTCOME = {"exited": "success", "trapped": "error", "timed_out": "time
 PHASES = {"queue", "compile", "instantiate", "run", "host_call", "collect"}
 REASONS = {"malformed", "unsupported_feature", "missing_import", "no_entry", "too_large", "compiler_memory",
            "compiler_failed"}
+
+SCHEMA_FILE = os.path.join(ROOT, "docs", "report.schema.json")
+with open(SCHEMA_FILE, encoding="utf-8") as schema_file:
+    SCHEMA = json.load(schema_file)
+TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool, "null": type(None)}
+
+
+def violations(value, schema, at="report"):
+    """Where `value` is not as the schema says, as far as the report's schema uses JSON Schema; unknown keys count, too."""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
+                         for kind in kinds):
+        return ["%s is no %s: %r" % (at, " or ".join(kinds), value)]
+    if "const" in schema and value != schema["const"] or "enum" in schema and value not in schema["enum"]:
+        return ["%s may not be %r" % (at, value)]
+    found = []
+    if isinstance(value, int) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        found.append("%s is out of range: %d" % (at, value))
+    if isinstance(value, dict) and "properties" in schema:
+        found += ["%s.%s is missing" % (at, key) for key in schema.get("required", []) if key not in value]
+        found += ["%s.%s is not in the schema" % (at, key) for key in value if key not in schema["properties"]]
+        for key in set(value) & set(schema["properties"]):
+            found += violations(value[key], schema["properties"][key], at + "." + key)
+    if isinstance(value, list) and "items" in schema:
+        for number, item in enumerate(value):
+            found += violations(item, schema["items"], "%s[%d]" % (at, number))
+    return found
+
 
 # A module that does nothing but what is pasted into its _start; `fd_write`, `proc_exit` and a page of memory are there.
 SHELL = """(module
@@ -206,15 +233,9 @@ class Case(unittest.TestCase):
         """The report that a run printed, checked for what holds of every report."""
         report = self.one_object(done)
         self.assertEqual(KEYS - set(report), set(), "keys are missing")
-        self.assertEqual(set(report) - KEYS - MORE_KEYS, set(), "unknown keys")
-        self.assertEqual(report["report"], 1)
-        self.assertIsInstance(report["duration_ms"], int)
-        self.assertGreaterEqual(report["duration_ms"], 0)
-        self.assertIsInstance(report["files"], list)
+        self.assertEqual(violations(report, SCHEMA), [])
         for stream in ("stdout", "stderr"):
-            self.assertIsInstance(report[stream], str)
-            self.assertIsInstance(report["bytes"][stream], int)
-            self.assertIsInstance(report["truncated"][stream], bool)
+            self.assertEqual(stream + "_tail" in report, report["truncated"][stream])
         if outcome is not None:
             self.assertEqual(report["outcome"], outcome, done.stdout)
             self.assertEqual(report["status"], STATUS_OF_OUTCOME[outcome])
@@ -226,7 +247,6 @@ class Case(unittest.TestCase):
     def check_outcome(self, report):
         self.assertEqual((report["backend"], report["language"], report["isolation"]), ("wasm", "wasm", "wasm"))
         self.assertEqual(USAGE_KEYS - set(report["usage"]), set())
-        self.assertIn(report["usage"]["cache"], ("hit", "disk", "miss", None))
         if report["outcome"] in ("exited", "signaled"):
             self.assertIsInstance(report["exit_code"], int)
         else:

@@ -59,9 +59,10 @@ static void check_null(const json_t *json, const char *key)
         fail_msg("\"%s\" is missing or not null", key);
 }
 
-static const char *const keys[] = {"report",  "status", "outcome", "phase",    "exit_code", "trap",        "reason",
-                                   "message", "stdout", "stderr",  "bytes",    "truncated", "duration_ms", "usage",
-                                   "limits",  "files",  "backend", "language", "isolation", "hint"};
+static const char *const keys[] = {"report",      "status",    "outcome", "phase",  "exit_code",      "trap",
+                                   "reason",      "message",   "stdout",  "stderr", "bytes",          "truncated",
+                                   "duration_ms", "usage",     "limits",  "files",  "files_complete", "backend",
+                                   "language",    "isolation", "hint"};
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 static void test_every_key_is_there(void **state)
@@ -170,18 +171,59 @@ static void test_text_output(void **state)
     check_text(BYTES("gr\xc3\xbc\xc3\x9f\n\x1b[m"), "gr\xc3\xbc\xc3\x9f\n\x1b[m", NULL);
 }
 
-/* A cut within a character leaves text text: the halves go, on both sides. */
+/* A cut within a character leaves text text: its first bytes go to the tail, where the rest of it is. */
 static void test_a_cut_within_a_character(void **state)
 {
     (void)state;
-    check_text(BYTES("012345678\xc3\xbcz"), "012345678", "z");
-    check_text(BYTES("012345678\xe2\x82\xacz"), "012345678", "z");
-    check_text(BYTES("01234567\xe2\x82\xacz"), "01234567", "z");
+    check_text(BYTES("012345678\xc3\xbcz"), "012345678", "\xc3\xbcz");
+    check_text(BYTES("012345678\xe2\x82\xacz"), "012345678", "\xe2\x82\xacz");
+    check_text(BYTES("01234567\xe2\x82\xacz"), "01234567", "\xe2\x82\xacz");
     check_text(BYTES("0123456\xe2\x82\xacz"), "0123456\xe2\x82\xac", "z");
-    check_text(BYTES("012345678\xf0\x9f\x98\x80z"), "012345678", "z");
-    check_text(BYTES("01234567\xf0\x9f\x98\x80z"), "01234567", "z");
-    check_text(BYTES("0123456\xf0\x9f\x98\x80z"), "0123456", "z");
+    check_text(BYTES("012345678\xf0\x9f\x98\x80z"), "012345678", "\xf0\x9f\x98\x80z");
+    check_text(BYTES("01234567\xf0\x9f\x98\x80z"), "01234567", "\xf0\x9f\x98\x80z");
+    check_text(BYTES("0123456\xf0\x9f\x98\x80z"), "0123456", "\xf0\x9f\x98\x80z");
     check_text(BYTES("012345\xf0\x9f\x98\x80z"), "012345\xf0\x9f\x98\x80", "z");
+}
+
+/* Where there is a gap between the two, what is left of a character on either side of it goes. */
+static void test_a_gap_within_characters(void **state)
+{
+    for (size_t shift = 0; shift < 3; shift++) {
+        adk_result *result = make(NULL);
+        json_t *json;
+        const char *tail;
+
+        for (size_t i = 0; i < shift; i++)
+            append(result, 1, BYTES("a"));
+        for (size_t i = 0; i < 40000; i++)
+            append(result, 1, BYTES("\xe2\x82\xac"));
+        json = report_of(result);
+        tail = string_of(json, "stdout_tail");
+        assert_null(json_object_get(json, "stdout_encoding"));
+        assert_null(json_object_get(json, "stdout_tail_encoding"));
+        assert_int_equal(strlen(string_of(json, "stdout")), shift + (10 - shift) / 3 * 3);
+        assert_int_equal(strlen(tail), ADK_OUTPUT_TAIL_BYTES / 3 * 3);
+        assert_memory_equal(tail, "\xe2\x82\xac", 3);
+        json_decref(json);
+        adk_result_free(result);
+    }
+    (void)state;
+}
+
+/* The guest was stopped within a character: there is nothing after the head. */
+static void test_a_stop_within_a_character(void **state)
+{
+    adk_result *result = make(NULL);
+    json_t *json;
+
+    (void)state;
+    append(result, 1, BYTES("01234567\xe2\x82"));
+    adk__capture_drop(&result->output[0], 1);
+    json = report_of(result);
+    assert_string_equal(string_of(json, "stdout"), "01234567");
+    assert_string_equal(string_of(json, "stdout_tail"), "");
+    json_decref(json);
+    adk_result_free(result);
 }
 
 static void check_base64(const json_t *json, const char *key, const char *encoding_key, const void *bytes, size_t size)
@@ -417,6 +459,8 @@ int main(void)
         cmocka_unit_test(test_every_outcome),
         cmocka_unit_test(test_text_output),
         cmocka_unit_test(test_a_cut_within_a_character),
+        cmocka_unit_test(test_a_gap_within_characters),
+        cmocka_unit_test(test_a_stop_within_a_character),
         cmocka_unit_test(test_row_19_what_is_not_text_comes_as_base64),
         cmocka_unit_test(test_half_a_character_without_a_cut_is_not_text),
         cmocka_unit_test(test_base64_keeps_every_byte_of_head_and_tail),

@@ -65,9 +65,12 @@ static void test_threads_know_what_they_have(void **state)
 
         on_thread(stacks[i].bytes, ask, &answers);
         assert_true(answers.a_kib);
-        assert_int_equal(answers.run, stacks[i].run);
-        assert_int_equal(answers.compile, stacks[i].compile);
-        assert_false(answers.whole); /* some of it is used */
+        if (!adk_test_sanitized()) { /* a sanitizer gives threads more than they ask for */
+            assert_int_equal(answers.run, stacks[i].run);
+            assert_int_equal(answers.compile, stacks[i].compile);
+        }
+        if (!adk_test_sanitized())
+            assert_false(answers.whole); /* some of it is used */
     }
 }
 
@@ -209,6 +212,31 @@ static void test_preparing_on_a_small_stack(void **state)
     assert_int_equal(deep.status, ADK_OK);
 }
 
+/* A thread that blocks the signals of traps would die of one: its guests run elsewhere. */
+static void *run_with_signals_blocked(void *data)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
+    return run_deep(data);
+}
+
+static void test_a_thread_that_blocks_all_signals(void **state)
+{
+    static const char *const guests[][2] = {{"(module " START "(call $start)))", "stack_overflow"},
+                                            {GUEST_UNREACHABLE, "unreachable"}};
+
+    SKIP_TRAPS_UNDER_VALGRIND();
+    for (size_t i = 0; i < 2; i++) {
+        struct deep deep = {*state, guests[i][0], 0, 0, ""};
+
+        on_thread(8 << 20, run_with_signals_blocked, &deep);
+        assert_int_equal(deep.status, ADK_OK);
+        assert_string_equal(deep.kind, guests[i][1]);
+    }
+}
+
 /* ---- coroutines --------------------------------------------------------------------------------------------------- */
 
 static ucontext_t back;
@@ -284,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_ordinary_runs_on_every_stack),
         cmocka_unit_test(test_compiling_on_every_stack),
         cmocka_unit_test(test_preparing_on_a_small_stack),
+        cmocka_unit_test(test_a_thread_that_blocks_all_signals),
         cmocka_unit_test(test_a_coroutine),
         cmocka_unit_test(test_what_counts_is_what_is_left),
     };

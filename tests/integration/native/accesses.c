@@ -3,8 +3,7 @@
 
 #include <utime.h>
 
-static const char *const paths[] = {"",
-                                    "missing",
+static const char *const paths[] = {"missing",
                                     "missing/",
                                     "missing/x",
                                     "missing/..",
@@ -70,7 +69,7 @@ static void allowed(void)
 
 int main(void)
 {
-    static const char *const unmade[] = {"missing/x", "file/x", "loop/x", "dangling/x", "directory/file/x", ""};
+    static const char *const unmade[] = {"missing/x", "file/x", "loop/x", "dangling/x", "directory/file/x"};
 
     put("file", "content");
     mkdir("directory", 0777);

@@ -64,6 +64,8 @@ static void open_one(const char *path)
 {
     static const int kinds[] = {O_RDONLY, O_WRONLY, O_RDWR};
     int slot = (int)below(FDS);
+    struct stat stat;
+    int fd;
     int flags = kinds[below(3)];
 
     flags |= below(2) ? O_CREAT : 0;
@@ -71,10 +73,14 @@ static void open_one(const char *path)
     flags |= below(4) ? 0 : O_TRUNC;
     flags |= below(4) ? 0 : O_APPEND;
     flags |= below(6) ? 0 : O_NOFOLLOW;
-    if (fds[slot] >= 0)
+    fd = open(path, flags, 0666);
+    told("open", path, flags & O_CREAT ? "creating" : "", fd < 0 ? -1 : 0);
+    if (fd >= 0 && fstat(fd, &stat) == 0 && S_ISDIR(stat.st_mode)) {
+        close(fd); /* for what WASI has directories refuse, see opens.c */
+    } else if (fd >= 0) {
         close(fds[slot]);
-    fds[slot] = open(path, flags, 0666);
-    told("open", path, flags & O_CREAT ? "creating" : "", fds[slot] < 0 ? -1 : 0);
+        fds[slot] = fd;
+    }
 }
 
 static void use_one(void)
@@ -123,7 +129,7 @@ static void step(void)
     const char *b = name();
 
     errno = 0;
-    switch (below(13)) {
+    switch (below(18)) {
     case 0:
         told("mkdir", a, "", mkdir(a, 0777));
         break;

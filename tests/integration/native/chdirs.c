@@ -47,23 +47,20 @@ int main(int argc, char **argv)
     where();
     show("file");
     show("../../file");
-    show(absolute("/a/file"));
+    SAY(access(absolute("/a/file"), F_OK));
     SAY(mkdir("made-here", 0777));
     SAY(rename("file", "../moved"));
-    SAY(chdir(".."));
-    where();
+    SAY(chdir("..")); /* wasi-libc's getcwd() would now say /a/b/.. */
     show("moved");
     SAY(access("b/made-here", F_OK));
     SAY(chdir("missing"));
     SAY(chdir("file"));
-    SAY(chdir(""));
-    where();
     SAY(chdir(absolute("/a/b")));
     where();
     SAY(chdir(absolute("/")));
     where();
     SAY(chdir("./a//b/"));
-    where();
+    show("../file");
     SAY(getcwd((char[2]){0}, 2) == NULL);
     SAY(getcwd((char[2]){0}, 0) == NULL);
     allocated = getcwd(NULL, 0);

@@ -1,7 +1,9 @@
 /*
  * What the programs here share. Each is compiled twice, by the host's compiler and against wasi-libc, and run twice: what
  * it prints and the files it leaves must be equal. So errno is printed by name (its numbers differ), descriptors not at
- * all, and paths are relative; where an absolute one is needed it begins with argv[1], the root's own path.
+ * all, and paths are relative; where an absolute one is needed it begins with argv[1], the root's own path. What is left
+ * out because wasi-libc (that of Debian 12) is what differs: the empty path, which it takes for "."; UTIME_NOW, and NULL
+ * for times; the mode "" of fopen; errno after a read from a stream that is only written.
  */
 #ifndef NATIVE_H
 #define NATIVE_H

@@ -91,7 +91,6 @@ int main(int argc, char **argv)
     about("file/");
     about("file/.");
     about("missing");
-    about("");
     snprintf(path, sizeof path, "%s/file", argv[1]);
     SAY(access(path, F_OK));
     snprintf(path, sizeof path, "%s//directory///file", argv[1]);

@@ -1,7 +1,7 @@
 /* The modes of fopen: what each does to a file that is there and to one that is not, and what may then be done. */
 #include "native.h"
 
-static const char *const modes[] = {"r", "w", "a", "r+", "w+", "a+", "wx", "w+x", "rb", "r+b", "ab", "q", ""};
+static const char *const modes[] = {"r", "w", "a", "r+", "w+", "a+", "wx", "w+x", "rb", "r+b", "ab", "q"};
 
 /* A stream may be read after it was written only when it was positioned between. */
 static void use(FILE *file)

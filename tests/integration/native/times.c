@@ -21,34 +21,23 @@ static void tell(const char *path)
 static void is_now(const char *path)
 {
     struct stat stat;
-    time_t now = time(NULL);
 
     lstat(path, &stat);
-    printf("%s: accessed now %d, modified now %d\n", path, llabs((long long)(now - stat.st_atim.tv_sec)) < 100,
-           llabs((long long)(now - stat.st_mtim.tv_sec)) < 100);
+    printf("%s: modified now %d\n", path, llabs((long long)(time(NULL) - stat.st_mtim.tv_sec)) < 100);
 }
 
 static void by_path(void)
 {
     struct timespec exact[2] = {{1000000000, 123456789}, {2000000000, 999999999}};
     struct timespec omit[2] = {{5, UTIME_OMIT}, {7, 8}};
-    struct timespec neither[2] = {{5, UTIME_OMIT}, {7, UTIME_OMIT}};
-    struct timespec now[2] = {{5, UTIME_NOW}, {7, UTIME_OMIT}};
     struct timespec wrong[2] = {{5, 1000000000}, {7, -5}};
 
     SAY(utimensat(AT_FDCWD, "file", exact, 0));
     tell("file");
     SAY(utimensat(AT_FDCWD, "file", omit, 0));
     tell("file");
-    SAY(utimensat(AT_FDCWD, "file", neither, 0));
-    tell("file");
     SAY(utimensat(AT_FDCWD, "file", wrong, 0));
     tell("file");
-    SAY(utimensat(AT_FDCWD, "file", now, 0));
-    SAY(utimensat(AT_FDCWD, "file", omit, 0));
-    is_now("file");
-    SAY(utimensat(AT_FDCWD, "file", NULL, 0));
-    is_now("file");
     SAY(utimensat(AT_FDCWD, "directory", exact, 0));
     tell("directory");
     SAY(utimensat(AT_FDCWD, "missing", exact, 0));
