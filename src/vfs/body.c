@@ -9,14 +9,14 @@
  * The first chunk grows with its content (exactly at first, then by doubling), so a small file costs about its size;
  * the chunks behind it are whole at once, which wastes less than half of any file that has them. An array, not a tree:
  * appending is a store at its end, a lookup in a file without holes is one comparison, and the worst case (filling a
- * sparse file from the back) moves 24 bytes for every 64 KiB the guest pays for.
+ * sparse file from the back) moves 32 bytes for every 64 KiB the guest pays for.
  */
 #include "vfs/tree.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define CHUNK_SIZE    65536U
+#define CHUNK_SIZE    ADK__VFS_CHUNK_SIZE
 #define FILE_SIZE_MAX ((uint64_t)INT64_MAX)
 
 static uint64_t min_u64(uint64_t a, uint64_t b)
@@ -120,14 +120,33 @@ int adk__vfs_pread(const adk__vfs_inode *inode, void *buffer, size_t size, uint6
 
 /* ---- chunks --------------------------------------------------------------------------------------------------- */
 
+static void chunk_free(adk__vfs *vfs, const adk__vfs_chunk *chunk)
+{
+    if (chunk->block != NULL)
+        adk__vfs_chunk_give(vfs, chunk->block, chunk->data);
+    else
+        adk__vfs_release(vfs, chunk->data, chunk->capacity);
+}
+
+/* Whole chunks are taken from blocks where there are any; what comes from a block or goes there is copied. */
 static int chunk_resize(adk__vfs *vfs, adk__vfs_chunk *chunk, uint32_t capacity)
 {
-    uint8_t *data = adk__vfs_realloc(vfs, chunk->data, chunk->capacity, capacity);
+    adk__vfs_chunk moved = {.index = chunk->index, .used = chunk->used, .capacity = capacity};
 
-    if (data == NULL)
+    if (capacity == CHUNK_SIZE)
+        moved.data = adk__vfs_chunk_take(vfs, &moved.block);
+    if (moved.data == NULL && chunk->block != NULL)
+        moved.data = adk__vfs_alloc(vfs, capacity);
+    else if (moved.data == NULL)
+        moved.data = adk__vfs_realloc(vfs, chunk->data, chunk->capacity, capacity);
+    if (moved.data == NULL)
         return vfs->cause;
-    chunk->data = data;
-    chunk->capacity = capacity;
+    if (moved.block != NULL || chunk->block != NULL) {
+        if (chunk->used > 0)
+            memcpy(moved.data, chunk->data, chunk->used);
+        chunk_free(vfs, chunk);
+    }
+    *chunk = moved;
     return 0;
 }
 
@@ -207,7 +226,7 @@ static void cut(adk__vfs_inode *inode, uint64_t size)
     body->base_size = min_u64(body->base_size, size);
     while (body->chunk_count > 0 && body->chunks[body->chunk_count - 1].index * CHUNK_SIZE >= size) {
         last = &body->chunks[--body->chunk_count];
-        adk__vfs_release(inode->vfs, last->data, last->capacity);
+        chunk_free(inode->vfs, last);
     }
     if (body->chunk_count == 0) {
         adk__vfs_release(inode->vfs, body->chunks, body->chunk_capacity * sizeof(body->chunks[0]));

@@ -1,274 +1,84 @@
 /*
- * Directories: entries by name and by cookie, shared with an image until the first change.
+ * Directories: shared with an image until the first change, with entries of their own from then on. Those are found by
+ * name in index.c and by cookie in cookies.c; neither has an operation that costs in proportion to the directory.
  *
- * By name: uthash, with SipHash under a key of this process, because the guest chooses the names and must not be able
- * to choose collisions. By cookie: an array of slots in the order the entries were made. A cookie is a number that only
- * grows, so continuing is a binary search whether its entry still lives or not. A removed entry leaves a dead slot that
- * says where to look on; searches shorten these paths as they go (as union-find does), and when dead slots outnumber
- * the live ones the array is packed. Both are constant on average, so a guest that adds and removes in a loop neither
- * slows the directory down nor makes it grow.
- *
- * How many buckets uthash makes depends on the hash key, and what is charged must not (equal runs report equal memory
- * figures): the table is charged at a flat rate per directory and per entry that covers what it takes.
+ * What does is the first change to a directory of an image, which makes an entry of each of its nodes.
  */
 #include "vfs/tree.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <sodium.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
-
-#define HASH_NONFATAL_OOM        1
-#define uthash_nonfatal_oom(obj) (added = false)
-#include <uthash.h>
-
-/* Most directories are small. */
-#undef HASH_INITIAL_NUM_BUCKETS
-#undef HASH_INITIAL_NUM_BUCKETS_LOG2
-#define HASH_INITIAL_NUM_BUCKETS      8U
-#define HASH_INITIAL_NUM_BUCKETS_LOG2 3U
-
-#define TABLE_COST (sizeof(UT_hash_table) + 8 * sizeof(UT_hash_bucket) + 2 * ADK__VFS_BLOCK_OVERHEAD)
-#define ENTRY_COST (2 * sizeof(UT_hash_bucket))
 
 /* `.` and `..` have cookies 1 and 2; child i of an image has FIRST_COOKIE + i, before and after the directory is made
  * private. */
-#define FIRST_COOKIE  3U
-#define SLACK         32U /* dead slots that are not worth packing */
-#define SLOTS_INITIAL 4U
+#define FIRST_COOKIE 3U
 
-typedef struct adk__vfs_entry {
-    UT_hash_handle hh; /* its key is the name */
-    uint64_t cookie;
-    adk__vfs_inode *inode; /* NULL: still only the image's node */
-    uint32_t node;
-    char name[]; /* empty where the name is the image's */
-} entry;
-
-/* ---- hashing -------------------------------------------------------------------------------------------------- */
-
-static uint8_t hash_key[crypto_shorthash_KEYBYTES];
-static pthread_once_t hash_once = PTHREAD_ONCE_INIT;
-
-static void hash_init(void)
-{
-    struct timespec now = {0};
-
-    if (getrandom(hash_key, sizeof(hash_key), GRND_NONBLOCK) == (ssize_t)sizeof(hash_key))
-        return;
-    /* No randomness yet (early boot): the clock is what a guest cannot know to the nanosecond. */
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    memcpy(hash_key, &now.tv_nsec, sizeof(now.tv_nsec));
-}
-
-static unsigned hash_name(const char *name, size_t size)
-{
-    uint8_t hash[crypto_shorthash_BYTES];
-    unsigned value;
-
-    (void)pthread_once(&hash_once, hash_init);
-    (void)crypto_shorthash(hash, (const uint8_t *)name, size, hash_key);
-    memcpy(&value, hash, sizeof(value));
-    return value;
-}
-
-static entry *find_entry(const adk__vfs_dir *dir, const char *name, size_t size)
-{
-    entry *found = NULL;
-
-    if (dir->entries != NULL)
-        HASH_FIND_BYHASHVALUE(hh, dir->entries, name, (unsigned)size, hash_name(name, size), found);
-    return found;
-}
-
-/* ---- slots ---------------------------------------------------------------------------------------------------- */
-
-/* The first slot whose cookie is above `cookie`. */
-static size_t slot_after(const adk__vfs_dir *dir, uint64_t cookie)
-{
-    size_t low = 0;
-    size_t high = dir->slot_count;
-
-    /* Where nothing was removed, cookies and positions go together. */
-    if (high > 0 && cookie >= dir->slots[0].cookie && cookie - dir->slots[0].cookie < high &&
-        dir->slots[cookie - dir->slots[0].cookie].cookie == cookie)
-        return (size_t)(cookie - dir->slots[0].cookie) + 1;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (dir->slots[middle].cookie <= cookie)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* The first live slot at or after `position`, or slot_count. */
-static size_t live_slot(adk__vfs_dir *dir, size_t position)
-{
-    size_t found = position;
-
-    while (found < dir->slot_count && dir->slots[found].entry == NULL)
-        found = dir->slots[found].next;
-    while (position < found && dir->slots[position].entry == NULL) {
-        size_t next = dir->slots[position].next;
-
-        dir->slots[position].next = found;
-        position = next;
-    }
-    return found;
-}
-
-static int resize_slots(adk__vfs_inode *inode, size_t capacity)
-{
-    adk__vfs_dir *dir = &inode->dir;
-    adk__vfs_slot *slots;
-
-    slots = adk__vfs_realloc(inode->vfs, dir->slots, dir->slot_capacity * sizeof(*slots), capacity * sizeof(*slots));
-    if (slots == NULL)
-        return inode->vfs->cause;
-    dir->slots = slots;
-    dir->slot_capacity = capacity;
-    return 0;
-}
-
-static void free_slots(adk__vfs_inode *inode)
-{
-    adk__vfs_dir *dir = &inode->dir;
-
-    adk__vfs_release(inode->vfs, dir->slots, dir->slot_capacity * sizeof(*dir->slots));
-    dir->slots = NULL;
-    dir->slot_count = 0;
-    dir->slot_capacity = 0;
-}
-
-static void pack_slots(adk__vfs_inode *inode)
-{
-    adk__vfs_dir *dir = &inode->dir;
-    size_t kept = 0;
-
-    if (dir->live == 0) {
-        free_slots(inode);
-        return;
-    }
-    if (dir->slot_count - dir->live <= dir->live + SLACK)
-        return;
-    for (size_t i = 0; i < dir->slot_count; i++) {
-        if (dir->slots[i].entry != NULL)
-            dir->slots[kept++] = dir->slots[i];
-    }
-    dir->slot_count = kept;
-    if (dir->slot_capacity > 4 * kept + SLACK)
-        (void)resize_slots(inode, 2 * kept); /* memory that cannot be given back is kept */
-}
+typedef struct adk__vfs_entry entry;
 
 /* ---- entries -------------------------------------------------------------------------------------------------- */
 
-static size_t entry_size(const entry *e)
+/* How much memory an entry takes that has `text_size` bytes of name in it. */
+static size_t entry_size(size_t text_size)
 {
-    return sizeof(*e) + (e->hh.key == e->name ? e->hh.keylen : 0);
+    size_t size = offsetof(entry, text) + text_size;
+
+    return size < sizeof(entry) ? sizeof(entry) : size;
 }
 
-static void free_entry(adk__vfs *vfs, entry *e)
+static int new_entry(adk__vfs *vfs, const char *name, size_t name_size, bool copy_name, entry **ret_entry)
 {
-    adk__vfs_release(vfs, e, entry_size(e));
-    adk__vfs_uncharge(vfs, ENTRY_COST);
-}
+    entry *e = adk__vfs_alloc(vfs, entry_size(copy_name ? name_size : 0));
 
-static int new_entry(adk__vfs *vfs, size_t name_size, entry **ret_entry)
-{
-    entry *e = NULL;
-    int r;
-
-    r = adk__vfs_charge(vfs, ENTRY_COST);
-    if (r < 0)
-        return r;
-    e = adk__vfs_alloc(vfs, sizeof(*e) + name_size);
-    if (e == NULL) {
-        r = vfs->cause;
-        adk__vfs_uncharge(vfs, ENTRY_COST);
-        return r;
+    if (e == NULL)
+        return vfs->cause;
+    *e = (entry){.name = name, .name_size = (uint16_t)name_size};
+    if (copy_name) {
+        memcpy(e->text, name, name_size);
+        e->name = e->text;
     }
-    memset(e, 0, sizeof(*e));
     *ret_entry = e;
     return 0;
 }
 
-static int hash_entry(adk__vfs_inode *inode, const char *name, size_t name_size, entry *e)
+void adk__vfs_entry_free(adk__vfs *vfs, entry *e)
 {
-    adk__vfs_dir *dir = &inode->dir;
-    bool added = true;
-    int r;
-
-    if (dir->entries == NULL) {
-        r = adk__vfs_charge(inode->vfs, TABLE_COST);
-        if (r < 0)
-            return r;
-    }
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, dir->entries, name, (unsigned)name_size, hash_name(name, name_size), e);
-    if (added)
-        return 0;
-    if (dir->entries == NULL)
-        adk__vfs_uncharge(inode->vfs, TABLE_COST);
-    return -ENOMEM;
+    adk__vfs_release(vfs, e, entry_size(e->name == e->text ? e->name_size : 0));
 }
 
-static void unhash_entry(adk__vfs_inode *inode, entry *e)
-{
-    adk__vfs_dir *dir = &inode->dir;
-
-    HASH_DELETE(hh, dir->entries, e);
-    if (dir->entries == NULL)
-        adk__vfs_uncharge(inode->vfs, TABLE_COST);
-}
-
-/* Enters `e`, whose name must outlive it; there is a slot to spare. */
-static int insert_entry(adk__vfs_inode *inode, const char *name, size_t name_size, uint64_t cookie, entry *e)
+/* Enters `e` under its name and cookie. */
+static int insert_entry(adk__vfs_inode *inode, entry *e)
 {
     adk__vfs_dir *dir = &inode->dir;
     int r;
 
-    r = hash_entry(inode, name, name_size, e);
+    r = adk__vfs_order_add(inode->vfs, &dir->order, e);
     if (r < 0)
         return r;
-    e->cookie = cookie;
-    dir->slots[dir->slot_count] = (adk__vfs_slot){.cookie = cookie, .entry = e, .next = dir->slot_count + 1};
-    dir->slot_count++;
-    dir->live++;
-    return 0;
+    r = adk__vfs_index_add(inode->vfs, &dir->index, e);
+    if (r < 0)
+        adk__vfs_order_remove(inode->vfs, &dir->order, e);
+    return r;
 }
 
 int adk__vfs_dir_add(adk__vfs_inode *inode, const char *name, size_t name_size, adk__vfs_inode *child)
 {
     adk__vfs_dir *dir = &inode->dir;
-    entry *e = NULL;
+    entry *e;
     int r;
 
     r = adk__vfs_dir_own(inode);
     if (r < 0)
         return r;
-    if (dir->slot_count == dir->slot_capacity) {
-        r = resize_slots(inode, dir->slot_capacity == 0 ? SLOTS_INITIAL : 2 * dir->slot_capacity);
-        if (r < 0)
-            return r;
-    }
-    r = new_entry(inode->vfs, name_size, &e);
-    if (r == 0) {
-        memcpy(e->name, name, name_size);
-        e->inode = child;
-        r = insert_entry(inode, e->name, name_size, dir->next_cookie, e);
-        if (r < 0) {
-            adk__vfs_release(inode->vfs, e, sizeof(*e) + name_size);
-            adk__vfs_uncharge(inode->vfs, ENTRY_COST);
-        }
-    }
+    r = new_entry(inode->vfs, name, name_size, true, &e);
+    if (r < 0)
+        return r;
+    e->inode = child;
+    e->cookie = dir->next_cookie;
+    r = insert_entry(inode, e);
     if (r < 0) {
-        pack_slots(inode); /* an empty directory keeps no slots */
+        adk__vfs_entry_free(inode->vfs, e);
         return r;
     }
     dir->next_cookie++;
@@ -278,22 +88,17 @@ int adk__vfs_dir_add(adk__vfs_inode *inode, const char *name, size_t name_size, 
 void adk__vfs_dir_remove(adk__vfs_inode *inode, const char *name, size_t name_size)
 {
     adk__vfs_dir *dir = &inode->dir;
-    entry *e = find_entry(dir, name, name_size);
-    size_t position;
+    entry *e = adk__vfs_index_find(dir->index, name, name_size);
 
     assert(!dir->shared && e != NULL);
-    position = slot_after(dir, e->cookie - 1);
-    dir->slots[position].entry = NULL;
-    dir->slots[position].next = position + 1;
-    dir->live--;
-    unhash_entry(inode, e);
-    free_entry(inode->vfs, e);
-    pack_slots(inode);
+    adk__vfs_order_remove(inode->vfs, &dir->order, e);
+    adk__vfs_index_remove(inode->vfs, &dir->index, e);
+    adk__vfs_entry_free(inode->vfs, e);
 }
 
 void adk__vfs_dir_replace(adk__vfs_inode *inode, const char *name, size_t name_size, adk__vfs_inode *child)
 {
-    entry *e = find_entry(&inode->dir, name, name_size);
+    entry *e = adk__vfs_index_find(inode->dir.index, name, name_size);
 
     assert(!inode->dir.shared && e != NULL);
     e->inode = child;
@@ -308,18 +113,8 @@ static const adk__vfs_node *node_of(const adk__vfs_dir *dir)
 
 static void free_entries(adk__vfs_inode *inode)
 {
-    adk__vfs_dir *dir = &inode->dir;
-
-    if (dir->entries != NULL) {
-        HASH_CLEAR(hh, dir->entries);
-        adk__vfs_uncharge(inode->vfs, TABLE_COST);
-    }
-    for (size_t i = 0; i < dir->slot_count; i++) {
-        if (dir->slots[i].entry != NULL)
-            free_entry(inode->vfs, dir->slots[i].entry);
-    }
-    free_slots(inode);
-    dir->live = 0;
+    adk__vfs_index_destroy(inode->vfs, &inode->dir.index);
+    adk__vfs_order_destroy(inode->vfs, &inode->dir.order);
 }
 
 static void free_kids(adk__vfs_inode *inode)
@@ -337,19 +132,18 @@ static int own_child(adk__vfs_inode *inode, uint32_t i)
     adk__vfs_dir *dir = &inode->dir;
     uint32_t number = node_of(dir)->first + i;
     const adk__vfs_node *node = &dir->image->nodes[number];
-    entry *e = NULL;
+    entry *e;
     int r;
 
-    r = new_entry(inode->vfs, 0, &e);
+    r = new_entry(inode->vfs, node->name, node->name_size, false, &e);
     if (r < 0)
         return r;
     e->node = number;
     e->inode = dir->kids == NULL ? NULL : dir->kids[i];
-    r = insert_entry(inode, node->name, node->name_size, FIRST_COOKIE + (uint64_t)i, e);
-    if (r < 0) {
-        adk__vfs_release(inode->vfs, e, sizeof(*e));
-        adk__vfs_uncharge(inode->vfs, ENTRY_COST);
-    }
+    e->cookie = FIRST_COOKIE + (uint64_t)i;
+    r = insert_entry(inode, e);
+    if (r < 0)
+        adk__vfs_entry_free(inode->vfs, e);
     return r;
 }
 
@@ -365,8 +159,6 @@ int adk__vfs_dir_own(adk__vfs_inode *inode)
         return 0;
     }
     count = node_of(dir)->count;
-    if (count > 0)
-        r = resize_slots(inode, count);
     for (uint32_t i = 0; r == 0 && i < count; i++)
         r = own_child(inode, i);
     if (r < 0) {
@@ -389,7 +181,11 @@ void adk__vfs_dir_destroy(adk__vfs_inode *inode)
 
 uint64_t adk__vfs_dir_count(const adk__vfs_inode *inode)
 {
-    return inode->dir.shared ? node_of(&inode->dir)->count : inode->dir.live;
+    const adk__vfs_dir *dir = &inode->dir;
+
+    if (dir->shared)
+        return node_of(dir)->count;
+    return dir->index == NULL ? 0 : dir->index->count;
 }
 
 /* ---- children ------------------------------------------------------------------------------------------------- */
@@ -412,8 +208,8 @@ static adk__vfs_child private_child(entry *e)
 {
     return (adk__vfs_child){
         .cookie = e->cookie,
-        .name = e->hh.key,
-        .name_size = e->hh.keylen,
+        .name = e->name,
+        .name_size = e->name_size,
         .entry = e,
         .node = e->node,
         .inode = e->inode,
@@ -423,7 +219,7 @@ static adk__vfs_child private_child(entry *e)
 int adk__vfs_dir_next(adk__vfs_inode *inode, uint64_t cookie, adk__vfs_child *ret_child)
 {
     adk__vfs_dir *dir = &inode->dir;
-    size_t position;
+    entry *e;
 
     if (dir->shared) {
         uint64_t i = cookie < FIRST_COOKIE ? 0 : cookie - FIRST_COOKIE + 1;
@@ -433,10 +229,10 @@ int adk__vfs_dir_next(adk__vfs_inode *inode, uint64_t cookie, adk__vfs_child *re
         *ret_child = shared_child(dir, (uint32_t)i);
         return 1;
     }
-    position = live_slot(dir, slot_after(dir, cookie));
-    if (position >= dir->slot_count)
+    e = adk__vfs_order_next(&dir->order, cookie);
+    if (e == NULL)
         return 0;
-    *ret_child = private_child(dir->slots[position].entry);
+    *ret_child = private_child(e);
     return 1;
 }
 
@@ -488,7 +284,7 @@ int adk__vfs_dir_find(adk__vfs_inode *inode, const char *name, size_t name_size,
             return -ENOENT;
         child = shared_child(dir, number - node_of(dir)->first);
     } else {
-        entry *e = find_entry(dir, name, name_size);
+        entry *e = adk__vfs_index_find(dir->index, name, name_size);
 
         if (e == NULL)
             return -ENOENT;

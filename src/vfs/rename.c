@@ -8,15 +8,17 @@
 #include <assert.h>
 #include <errno.h>
 
-/* Whether `inode` is `ancestor` or beneath it. As long as the tree is deep, and no longer. */
-static bool is_beneath(const adk__vfs_inode *inode, const adk__vfs_inode *ancestor)
+/* Whether `inode` is `ancestor` or beneath it: 1, 0, or -ELOOP where that is too far to look. */
+static int is_beneath(const adk__vfs_inode *inode, const adk__vfs_inode *ancestor)
 {
-    while (inode != ancestor) {
+    for (unsigned levels = 0; inode != ancestor; levels++) {
         if (inode->dir.parent == inode || inode->dir.parent == NULL)
-            return false;
+            return 0;
+        if (levels == ADK__VFS_RENAME_DEPTH_MAX)
+            return -ELOOP;
         inode = inode->dir.parent;
     }
-    return true;
+    return 1;
 }
 
 /* The checks of Linux's do_renameat2() and vfs_rename(), in their order. `target` may be NULL. */
@@ -25,14 +27,19 @@ static int check_rename(const adk__vfs_path *from, const adk__vfs_inode *source,
 {
     bool moves_dir = adk__vfs_is_dir(source);
     bool onto_dir = target != NULL && adk__vfs_is_dir(target);
+    int r = 0;
 
     if (!moves_dir && (from->slash || to->slash))
         return -ENOTDIR;
     if (from->dir != to->dir) {
-        if (moves_dir && is_beneath(to->dir, source))
-            return -EINVAL;
-        if (onto_dir && is_beneath(from->dir, target))
-            return -ENOTEMPTY;
+        if (moves_dir)
+            r = is_beneath(to->dir, source);
+        if (r != 0)
+            return r < 0 ? r : -EINVAL;
+        if (onto_dir && adk__vfs_dir_count(target) > 0)
+            r = is_beneath(from->dir, target);
+        if (r != 0)
+            return r < 0 ? r : -ENOTEMPTY;
     }
     if (source == target)
         return 0;

@@ -1,9 +1,5 @@
 /*
- * The tree as a whole: making and freeing it, the accounting of every byte it holds, and inodes with their lifetimes.
- *
- * All memory a guest can cause to be kept goes through adk__vfs_alloc() and its like, which ask the tree's own quota
- * and then the shared budget before they ask malloc. Inodes are on one list per tree, so that freeing a tree is a loop
- * over it and depth does not matter.
+ * The tree as a whole: making and freeing it, and inodes with their lifetimes.
  */
 #include "vfs/tree.h"
 
@@ -12,71 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-int adk__vfs_charge(adk__vfs *vfs, uint64_t bytes)
-{
-    if (vfs->lifted)
-        return 0;
-    if (bytes > vfs->options.max_bytes || vfs->bytes > vfs->options.max_bytes - bytes)
-        return -ENOSPC;
-    if (vfs->options.charge != NULL && !vfs->options.charge(vfs->options.budget_data, bytes))
-        return -ENOSPC;
-    vfs->bytes += bytes;
-    return 0;
-}
-
-void adk__vfs_uncharge(adk__vfs *vfs, uint64_t bytes)
-{
-    /* Once limits are lifted nobody knows what was charged: all of it is given back at the end. */
-    if (vfs->lifted)
-        return;
-    assert(bytes <= vfs->bytes);
-    vfs->bytes -= bytes;
-    if (vfs->options.release != NULL)
-        vfs->options.release(vfs->options.budget_data, bytes);
-}
-
-void *adk__vfs_alloc(adk__vfs *vfs, size_t size)
-{
-    return adk__vfs_realloc(vfs, NULL, 0, size);
-}
-
-void *adk__vfs_realloc(adk__vfs *vfs, void *block, size_t old_size, size_t new_size)
-{
-    void *grown;
-    uint64_t more = 0;
-
-    if (new_size > PTRDIFF_MAX) {
-        vfs->cause = -ENOMEM;
-        return NULL;
-    }
-    if (block == NULL)
-        more = (uint64_t)new_size + ADK__VFS_BLOCK_OVERHEAD;
-    else if (new_size > old_size)
-        more = new_size - old_size;
-    if (more > 0) {
-        vfs->cause = adk__vfs_charge(vfs, more);
-        if (vfs->cause < 0)
-            return NULL;
-    }
-    grown = realloc(block, new_size);
-    if (grown == NULL) {
-        vfs->cause = -ENOMEM;
-        adk__vfs_uncharge(vfs, more);
-        return NULL;
-    }
-    if (block != NULL && new_size < old_size)
-        adk__vfs_uncharge(vfs, old_size - new_size);
-    return grown;
-}
-
-void adk__vfs_release(adk__vfs *vfs, void *block, size_t size)
-{
-    if (block == NULL)
-        return;
-    free(block);
-    adk__vfs_uncharge(vfs, (uint64_t)size + ADK__VFS_BLOCK_OVERHEAD);
-}
 
 static uint64_t system_clock_ns(void *data)
 {
@@ -116,10 +47,6 @@ static int inode_alloc(adk__vfs *vfs, adk__vfs_type type, uint64_t ino, adk__vfs
     inode->vfs = vfs;
     inode->type = type;
     inode->ino = ino;
-    inode->next = vfs->all;
-    if (vfs->all != NULL)
-        vfs->all->previous = inode;
-    vfs->all = inode;
     *ret_inode = inode;
     return 0;
 }
@@ -181,12 +108,6 @@ static void inode_free(adk__vfs_inode *inode)
     else if (inode->target.owned)
         adk__vfs_release(vfs, (char *)inode->target.text, inode->target.size);
 
-    if (inode->previous != NULL)
-        inode->previous->next = inode->next;
-    else
-        vfs->all = inode->next;
-    if (inode->next != NULL)
-        inode->next->previous = inode->previous;
     if (inode->counted)
         vfs->inodes--;
     adk__vfs_release(vfs, inode, sizeof(*inode));
@@ -323,11 +244,9 @@ void adk__vfs_free(adk__vfs *vfs)
     /* One call to the budget for all that is charged, instead of one for each block. */
     bytes = vfs->bytes;
     vfs->lifted = true;
-    while (vfs->all != NULL)
-        inode_free(vfs->all);
     for (size_t i = 0; i < vfs->image_count; i++)
         adk__vfs_image_unref(vfs->images[i]);
-    free(vfs->images);
+    adk__vfs_release_all(vfs);
     if (bytes > 0 && vfs->options.release != NULL)
         vfs->options.release(vfs->options.budget_data, bytes);
     free(vfs);

@@ -2,22 +2,33 @@
  * What the files of src/vfs share among themselves: the structures of the tree, and the few functions by which they
  * reach each other. Nothing outside src/vfs includes it.
  *
- * Reading order: tree.c (memory, inodes), body.c (file content), dir.c (entries and cookies), path.c (resolution),
- * names.c and rename.c (operations on names), image.c (shared content), walk.c (the host's visit).
+ * Reading order: tree.c (inodes), memory.c (accounting, small pieces), blocks.c (large ones), body.c (file content),
+ * index.c, cookies.c and dir.c (entries), path.c (resolution), names.c and rename.c (operations on names), image.c (shared content), walk.c (the host's visit).
  */
 #ifndef ADK_VFS_TREE_H
 #define ADK_VFS_TREE_H
 
 #include "vfs/vfs.h"
 
-/* What malloc keeps beside a block: charged too, so that a million tiny blocks are not a hole in the budget. */
-#define ADK__VFS_BLOCK_OVERHEAD 16U
+/* What malloc and our own list keep beside a piece: charged too, so that a million tiny ones are no hole in the budget. */
+#define ADK__VFS_BLOCK_OVERHEAD 40U
+
+#define ADK__VFS_CHUNK_SIZE 65536U
+
+/* 2 MiB of chunks, see blocks.c. */
+typedef struct adk__vfs_block {
+    struct adk__vfs_block *previous; /* of the tree's, either those that have room or those that have none */
+    struct adk__vfs_block *next;
+    uint8_t *data;
+    uint32_t vacant; /* bit i: chunk i */
+} adk__vfs_block;
 
 typedef struct adk__vfs_chunk {
     uint64_t index; /* covers the bytes from index * 64 KiB on */
     uint8_t *data;
-    uint32_t used;     /* bytes that were written; those behind are not initialised and mean zero */
-    uint32_t capacity; /* bytes allocated */
+    adk__vfs_block *block; /* that it lies in; NULL: it is malloc's */
+    uint32_t used;         /* bytes that were written; those behind are not initialised and mean zero */
+    uint32_t capacity;     /* bytes allocated */
 } adk__vfs_chunk;
 
 typedef struct adk__vfs_body {
@@ -29,29 +40,55 @@ typedef struct adk__vfs_body {
     size_t chunk_capacity;
 } adk__vfs_body;
 
-struct adk__vfs_entry; /* dir.c */
-
-typedef struct adk__vfs_slot {
+typedef struct adk__vfs_entry {
+    struct adk__vfs_entry *chain; /* in its bucket */
+    const char *name;             /* `text`, or the image's */
     uint64_t cookie;
-    struct adk__vfs_entry *entry; /* NULL: removed */
-    size_t next;                  /* where to look on if removed */
-} adk__vfs_slot;
+    adk__vfs_inode *inode; /* NULL: still only the image's node */
+    uint32_t node;
+    uint32_t hash;
+    uint16_t name_size;
+    char text[];
+} adk__vfs_entry;
+
+#define ADK__VFS_INDEX_FEW      8U
+#define ADK__VFS_INDEX_SEGMENTS 24U
+
+/* Entries by name, see index.c. */
+typedef struct adk__vfs_index {
+    uint64_t count;
+    uint32_t buckets;
+    adk__vfs_entry *few[ADK__VFS_INDEX_FEW]; /* the first buckets; the others are in segments */
+    adk__vfs_entry **segments[ADK__VFS_INDEX_SEGMENTS];
+} adk__vfs_index;
+
+/* 64 cookies in a row, of which one at least is alive. */
+typedef struct adk__vfs_page {
+    uint64_t first;         /* a multiple of 64 */
+    uint64_t live;          /* bit i: slots[i] is an entry */
+    adk__vfs_entry **slots; /* initialised where they are alive */
+    uint32_t capacity;
+} adk__vfs_page;
+
+/* Entries by cookie, see cookies.c. */
+typedef struct adk__vfs_order {
+    adk__vfs_page *pages;
+    size_t count;
+    size_t capacity;
+} adk__vfs_order;
 
 /*
  * A directory is *shared* (its entries are those of an image's node, and `kids` holds the inodes made of them so far)
- * or *private* (it has a table of its own). The first change makes it private and keeps the cookies.
+ * or *private* (it has entries of its own). The first change makes it private and keeps the cookies.
  */
 typedef struct adk__vfs_dir {
     adk__vfs_inode *parent;      /* itself for the root; NULL once removed */
     const adk__vfs_image *image; /* where it came from, or NULL */
     uint32_t node;               /* its number in the image */
     bool shared;
-    adk__vfs_inode **kids;          /* shared: by child, NULL where none is made yet; itself NULL before the first */
-    struct adk__vfs_entry *entries; /* private: by name (uthash) */
-    adk__vfs_slot *slots;           /* private: by cookie */
-    size_t slot_count;
-    size_t slot_capacity;
-    uint64_t live; /* entries of a private directory */
+    adk__vfs_inode **kids; /* shared: by child, NULL where none is made yet; itself NULL before the first */
+    adk__vfs_index *index; /* private: by name; NULL while empty */
+    adk__vfs_order order;  /* private: by cookie */
     uint64_t next_cookie;
 } adk__vfs_dir;
 
@@ -63,8 +100,6 @@ typedef struct adk__vfs_target {
 
 struct adk__vfs_inode {
     adk__vfs *vfs;
-    adk__vfs_inode *previous; /* all inodes of the vfs, so that freeing needs no walk of the tree */
-    adk__vfs_inode *next;
     uint64_t ino;
     uint64_t refs;
     uint64_t nlink;
@@ -81,6 +116,10 @@ struct adk__vfs_inode {
     };
 };
 
+#define ADK__VFS_SLAB_CLASSES 29
+
+typedef struct adk__vfs_slab adk__vfs_slab; /* memory.c */
+
 struct adk__vfs {
     adk__vfs_options options; /* defaults filled in */
     uint64_t bytes;
@@ -90,7 +129,10 @@ struct adk__vfs {
     int cause; /* why the last adk__vfs_alloc() returned NULL */
     bool lifted;
     adk__vfs_inode *root;
-    adk__vfs_inode *all;
+    struct lone *lones;       /* memory.c */
+    adk__vfs_block *blocks;   /* blocks.c: those that have room ... */
+    adk__vfs_block *full;     /* ... and those that have none */
+    adk__vfs_slab *slabs[ADK__VFS_SLAB_CLASSES]; /* that have room, by the size of their pieces */
     adk__vfs_image **images; /* one reference each */
     size_t image_count;
 };
@@ -118,17 +160,21 @@ struct adk__vfs_image {
     uint32_t *by_name;    /* the same ranges, each sorted by name */
 };
 
-/* ---- tree.c --------------------------------------------------------------------------------------------------- */
+/* ---- memory.c ------------------------------------------------------------------------------------------------- */
 
 /** Charges `bytes`: 0 or -ENOSPC. */
 int adk__vfs_charge(adk__vfs *vfs, uint64_t bytes);
 void adk__vfs_uncharge(adk__vfs *vfs, uint64_t bytes);
 
-/** Charged malloc. On NULL `vfs->cause` is -ENOSPC or -ENOMEM. */
+/** Charged malloc, for what needs no alignment above 8. On NULL `vfs->cause` is -ENOSPC or -ENOMEM. */
 void *adk__vfs_alloc(adk__vfs *vfs, size_t size);
 /** Charged realloc; `block` may be NULL with old_size 0. On NULL the block is as it was. */
 void *adk__vfs_realloc(adk__vfs *vfs, void *block, size_t old_size, size_t new_size);
 void adk__vfs_release(adk__vfs *vfs, void *block, size_t size);
+/** Frees all that the functions above and below gave. Charges are the caller's. */
+void adk__vfs_release_all(adk__vfs *vfs);
+
+/* ---- tree.c --------------------------------------------------------------------------------------------------- */
 
 uint64_t adk__vfs_now(adk__vfs *vfs);
 /** Content changed: modification and change time, and the mark. */
@@ -149,9 +195,39 @@ static inline bool adk__vfs_is_dir(const adk__vfs_inode *inode)
     return inode->type == ADK__VFS_TYPE_DIRECTORY;
 }
 
+/* ---- blocks.c ------------------------------------------------------------------------------------------------- */
+
+/** A chunk of content memory, not cleared; NULL if there is none to be had or the tree is too small for blocks. */
+uint8_t *adk__vfs_chunk_take(adk__vfs *vfs, adk__vfs_block **ret_block);
+void adk__vfs_chunk_give(adk__vfs *vfs, adk__vfs_block *block, const uint8_t *data);
+void adk__vfs_blocks_free(adk__vfs *vfs);
+
 /* ---- body.c --------------------------------------------------------------------------------------------------- */
 
 void adk__vfs_body_destroy(adk__vfs_inode *inode);
+
+/* ---- index.c -------------------------------------------------------------------------------------------------- */
+
+/** The entry of that name, or NULL; so for an index that is NULL. */
+adk__vfs_entry *adk__vfs_index_find(adk__vfs_index *index, const char *name, size_t name_size);
+/** Adds an entry whose name is set and vacant. The first makes *index, and removing the last frees it. */
+int adk__vfs_index_add(adk__vfs *vfs, adk__vfs_index **index, adk__vfs_entry *entry);
+void adk__vfs_index_remove(adk__vfs *vfs, adk__vfs_index **index, adk__vfs_entry *entry);
+/** Frees the index, not the entries. NULL is fine. */
+void adk__vfs_index_destroy(adk__vfs *vfs, adk__vfs_index **index);
+
+/** Frees an entry. */
+void adk__vfs_entry_free(adk__vfs *vfs, adk__vfs_entry *entry);
+
+/* ---- cookies.c ------------------------------------------------------------------------------------------------ */
+
+/** Adds an entry whose cookie is set and above all others. */
+int adk__vfs_order_add(adk__vfs *vfs, adk__vfs_order *order, adk__vfs_entry *entry);
+void adk__vfs_order_remove(adk__vfs *vfs, adk__vfs_order *order, const adk__vfs_entry *entry);
+/** The first entry after `cookie`, or NULL. */
+adk__vfs_entry *adk__vfs_order_next(const adk__vfs_order *order, uint64_t cookie);
+/** Frees the order, with all entries in it. */
+void adk__vfs_order_destroy(adk__vfs *vfs, adk__vfs_order *order);
 
 /* ---- dir.c ---------------------------------------------------------------------------------------------------- */
 
@@ -159,9 +235,9 @@ typedef struct adk__vfs_child {
     uint64_t cookie;
     const char *name;
     size_t name_size;
-    struct adk__vfs_entry *entry; /* NULL in a shared directory */
-    uint32_t node;                /* of the image, where inode is NULL */
-    adk__vfs_inode *inode;        /* NULL: not made yet */
+    adk__vfs_entry *entry; /* NULL in a shared directory */
+    uint32_t node;         /* of the image, where inode is NULL */
+    adk__vfs_inode *inode; /* NULL: not made yet */
 } adk__vfs_child;
 
 /** The child after `cookie` (`.` and `..` left out): 1, or 0 at the end. */

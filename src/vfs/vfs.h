@@ -40,6 +40,8 @@
 #define ADK__VFS_PATH_MAX     4096 /* bytes in a path, and in a symbolic link's target */
 #define ADK__VFS_SYMLINKS_MAX 40   /* symbolic links followed in one resolution */
 
+#define ADK__VFS_RENAME_DEPTH_MAX 16384 /* levels looked at to see that a directory is not moved into itself */
+
 #define ADK__VFS_DEFAULT_BYTES  (UINT64_C(64) << 20)
 #define ADK__VFS_DEFAULT_INODES (UINT64_C(1) << 20)
 
@@ -166,7 +168,8 @@ int adk__vfs_unlink(adk__vfs_inode *dir, const char *path, size_t path_size);
  * to the same vfs.
  *
  * Errors: those of paths and memory; -EBUSY (`.` or `..` at the end of either), -EINVAL (into itself), -EISDIR,
- *         -ENOTDIR, -ENOTEMPTY.
+ *         -ENOTDIR, -ENOTEMPTY; -ELOOP (from one directory to another, where either lies deeper than
+ *         ADK__VFS_RENAME_DEPTH_MAX: no path is that long, it takes a chain of open directories to get there).
  */
 int adk__vfs_rename(adk__vfs_inode *old_dir, const char *old_path, size_t old_size, adk__vfs_inode *new_dir,
                     const char *new_path, size_t new_size);

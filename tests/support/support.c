@@ -176,6 +176,16 @@ adk_result *adk_test_execute(adk_backend *backend, const adk_request *request, a
     return result;
 }
 
+void adk_test_compile(adk_backend *backend, const char *wat)
+{
+    adk_wasm_module *module = NULL;
+    adk_error *error = NULL;
+
+    if (adk_wasm_module_new(backend, adk_bytes_from_cstr(wat), &module, &error) != ADK_OK)
+        fail_msg("not prepared: %s", adk_error_message_cstr(error));
+    adk_wasm_module_free(module);
+}
+
 adk_result *adk_test_run(adk_backend *backend, const char *wat)
 {
     adk_request request = adk_test_request(wat);

@@ -75,6 +75,9 @@ adk_request adk_test_request(const char *wat);
 /** Runs it; the test fails where the call does. */
 adk_result *adk_test_execute(adk_backend *backend, const adk_request *request, adk_cancel *cancel);
 
+/** Compiles WAT text ahead, so that a deadline that follows is the guest's own and not the compiler's. */
+void adk_test_compile(adk_backend *backend, const char *wat);
+
 /** Runs WAT text with nothing else set. */
 adk_result *adk_test_run(adk_backend *backend, const char *wat);
 

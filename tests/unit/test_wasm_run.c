@@ -34,9 +34,11 @@ static void test_pin_proc_exit_42_gives_42(void **state)
 static void test_pin_an_endless_loop_times_out(void **state)
 {
     adk_request request = adk_test_request(GUEST_LOOP);
-    uint64_t start_ns = adk_test_now_ns();
+    uint64_t start_ns;
     adk_result *result;
 
+    adk_test_compile(*state, GUEST_LOOP);
+    start_ns = adk_test_now_ns();
     request.timeout_ns = 500 * MS;
     result = adk_test_execute(*state, &request, NULL);
     assert_true(adk_test_now_ns() - start_ns >= 500 * MS);
@@ -358,9 +360,11 @@ static void test_row_13_output_before_a_trap_is_kept(void **state)
 
 static void test_row_14_a_looping_start_section_times_out(void **state)
 {
-    adk_request request = adk_test_request("(module (func $init " LOOP ") (start $init)" START "))");
+    static const char wat[] = "(module (func $init " LOOP ") (start $init)" START "))";
+    adk_request request = adk_test_request(wat);
     adk_result *result;
 
+    adk_test_compile(*state, wat);
     request.timeout_ns = 100 * MS;
     result = adk_test_execute(*state, &request, NULL);
     adk_test_expect(result, ADK_OUTCOME_TIMED_OUT);
