@@ -12,6 +12,8 @@
 #include "vfs/vfs.h"
 
 #define LIMIT   (UINT64_C(512) * 1024)
+#define BALLAST (UINT64_C(1300) * 1024) /* enough for slabs and blocks from the beginning */
+#define ROOM    (UINT64_C(2500) * 1024) /* beside it: one block, and a little */
 #define HANDLES 8
 
 typedef struct input {
@@ -21,6 +23,7 @@ typedef struct input {
 
 typedef struct budget {
     uint64_t used;
+    uint64_t limit;
 } budget;
 
 static const char borrowed[100000] = "borrowed content";
@@ -79,8 +82,8 @@ static bool charge(void *data, uint64_t bytes)
 {
     budget *b = data;
 
-    assert(b->used <= LIMIT);
-    if (bytes > LIMIT - b->used)
+    assert(b->used <= b->limit);
+    if (bytes > b->limit - b->used)
         return false;
     b->used += bytes;
     return true;
@@ -208,13 +211,26 @@ static void on_names(input *in, uint64_t op, adk__vfs_inode *handles[HANDLES], a
         (void)adk__vfs_set_times(dir, (uint32_t)take(in, 1), 1, 2);
 }
 
+/* A file without a name that makes the tree a large one. */
+static void load(adk__vfs *vfs)
+{
+    adk__vfs_inode *root = adk__vfs_root(vfs);
+    adk__vfs_inode *file;
+
+    if (adk__vfs_open(root, "ballast", 7, ADK__VFS_OPEN_CREATE, &file) < 0)
+        abort();
+    if (adk__vfs_allocate(file, 0, BALLAST) < 0 || adk__vfs_unlink(root, "ballast", 7) < 0)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static adk__vfs_image *image;
     input in = {data, size};
-    budget b = {0};
+    budget b = {.limit = LIMIT};
+    uint64_t kind;
     uint64_t clock = 0;
     adk__vfs_options options = {.max_inodes = 200,
                                 .charge = charge,
@@ -229,9 +245,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (image == NULL)
         image = make_image();
-    options.image = take(&in, 1) % 4 != 0 ? image : NULL;
+    kind = take(&in, 1);
+    options.image = kind % 4 != 0 ? image : NULL;
+    if (kind / 4 % 2 != 0)
+        b.limit = BALLAST + ROOM;
     if (adk__vfs_new(&options, &vfs) < 0)
         abort();
+    if (kind / 4 % 2 != 0)
+        load(vfs);
     handles[0] = adk__vfs_hold(adk__vfs_root(vfs));
     while (in.size > 0) {
         uint64_t op = take(&in, 1) % 20;
@@ -251,7 +272,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         else if (take(&in, 1) == 0)
             (void)adk__vfs_mount(inode, "mnt", 3, image);
         adk__vfs_usage(vfs, &bytes, &inodes);
-        assert(bytes == b.used && bytes <= LIMIT && inodes <= options.max_inodes);
+        assert(bytes == b.used && bytes <= b.limit && inodes <= options.max_inodes);
     }
     for (size_t i = 1; i < HANDLES; i++) {
         adk__vfs_drop(handles[i]);

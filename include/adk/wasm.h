@@ -37,7 +37,8 @@ typedef struct adk_wasm_caller adk_wasm_caller;
 typedef int (*adk_wasm_host_fn)(void *data, adk_wasm_caller *caller, const adk_wasm_value *args,
                                 adk_wasm_value *results);
 
-/** A function that guests may import. Types are letters: i (i32), I (i64), f (f32), F (f64); at most 16 of each. */
+/** A function that guests may import. Types are letters: i (i32), I (i64), f (f32), F (f64); at most 16 of each.
+ * No two have the same module and name, and none those of a function of WASI; at most 1,024. */
 typedef struct adk_wasm_host_function {
     const char *module_cstr;
     const char *name_cstr;

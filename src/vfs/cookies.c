@@ -47,8 +47,7 @@ static size_t page_position(const adk__vfs_order *order, uint64_t cookie)
 
 static int resize_pages(adk__vfs *vfs, adk__vfs_order *order, size_t capacity)
 {
-    page *pages =
-        adk__vfs_realloc(vfs, order->pages, order->capacity * sizeof(*pages), capacity * sizeof(*pages));
+    page *pages = adk__vfs_realloc(vfs, order->pages, order->capacity * sizeof(*pages), capacity * sizeof(*pages));
 
     if (pages == NULL)
         return vfs->cause;

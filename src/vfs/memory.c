@@ -18,26 +18,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_MAX   1024U
+#define SMALL_MAX   8192U                 /* in class ADK__VFS_SLAB_CLASSES, the last */
 #define WORTH_SLABS (UINT64_C(256) << 10) /* what a tree holds before it gets its first */
 
-/* What lies before each piece. One from malloc is a `lone`; in a slab, only the last member is there. */
-typedef struct lone {
-    struct lone *previous;
-    struct lone *next;
-    adk__vfs_slab *slab; /* NULL: none */
+/* Before each piece lies the slab it is from. In a slab that is all, and a vacant piece is on a list: */
+typedef struct vacancy {
+    adk__vfs_slab *slab;
+    struct vacancy *next;
+} vacancy;
+
+/* Before a piece from malloc, so that `slab` is at the same place and the piece aligned as malloc aligns: */
+typedef struct adk__vfs_lone {
+    uint64_t padding;
+    struct adk__vfs_lone *previous;
+    struct adk__vfs_lone *next;
+    adk__vfs_slab *slab; /* NULL */
 } lone;
 
 struct adk__vfs_slab {
     adk__vfs_slab *previous; /* those of a class that have room */
     adk__vfs_slab *next;
     adk__vfs_block *block; /* that it lies in; NULL: it is malloc's */
-    void *vacant;          /* pieces that were given back, chained */
+    vacancy *vacant;       /* pieces that were given back */
     uint32_t used;
     uint32_t fresh; /* offset of what was never handed out */
 };
 
 _Static_assert(ADK__VFS_BLOCK_OVERHEAD >= sizeof(lone) + 16, "what malloc adds, and we");
+_Static_assert(offsetof(lone, slab) + sizeof(adk__vfs_slab *) == sizeof(lone), "right before the piece");
+_Static_assert(sizeof(lone) % _Alignof(max_align_t) == 0, "for the sake of memcpy");
+
+static adk__vfs_slab *slab_of(const void *piece)
+{
+    return ((adk__vfs_slab *const *)piece)[-1];
+}
 
 /* ---- accounting ----------------------------------------------------------------------------------------------- */
 
@@ -114,6 +128,10 @@ static void *lone_realloc(adk__vfs *vfs, lone *piece, size_t old_size, size_t ne
 {
     lone *moved;
 
+    if (new_size > PTRDIFF_MAX - ADK__VFS_BLOCK_OVERHEAD) {
+        vfs->cause = -ENOMEM;
+        return NULL;
+    }
     if (new_size > old_size) {
         vfs->cause = adk__vfs_charge(vfs, new_size - old_size);
         if (vfs->cause < 0)
@@ -136,15 +154,26 @@ static void *lone_realloc(adk__vfs *vfs, lone *piece, size_t old_size, size_t ne
 
 /* ---- pieces of slabs ------------------------------------------------------------------------------------------ */
 
-/* Sizes are rounded up to 16, and above 256 to 64. */
+/* Sizes are rounded up to 16, and above 256 to a quarter of a power of two. The classes are numbered from 1. */
 static unsigned class_of(size_t size)
 {
-    return (unsigned)(size <= 256 ? (size + 15) / 16 : 16 + (size - 256 + 63) / 64);
+    unsigned power;
+
+    if (size <= 16)
+        return 1;
+    if (size <= 256)
+        return (unsigned)(size + 15) / 16;
+    power = 31U - (unsigned)__builtin_clz((unsigned)size - 1);
+    return 4 * (power - 4) - 3 + (unsigned)((size - 1) >> (power - 2));
 }
 
 static uint32_t piece_size(unsigned class)
 {
-    return (uint32_t)sizeof(adk__vfs_slab *) + (class <= 16 ? 16 * class : 256 + 64 * (class - 16));
+    unsigned above = class - 17;
+
+    if (class <= 16)
+        return (uint32_t)sizeof(adk__vfs_slab *) + 16 * class;
+    return (uint32_t)sizeof(adk__vfs_slab *) + ((5 + above % 4) << (6 + above / 4));
 }
 
 static void link_slab(adk__vfs_slab **list, adk__vfs_slab *slab)
@@ -188,9 +217,9 @@ static adk__vfs_slab *new_slab(adk__vfs *vfs)
 
 static void *slab_alloc(adk__vfs *vfs, unsigned class)
 {
-    adk__vfs_slab **list = &vfs->slabs[class];
+    adk__vfs_slab **list = &vfs->slabs[class - 1];
     adk__vfs_slab *slab = *list;
-    void **home;
+    vacancy *home;
 
     if (slab == NULL) {
         slab = new_slab(vfs);
@@ -200,30 +229,30 @@ static void *slab_alloc(adk__vfs *vfs, unsigned class)
     }
     home = slab->vacant;
     if (home != NULL) {
-        slab->vacant = home[1];
+        slab->vacant = home->next;
     } else {
-        home = (void **)((uint8_t *)slab + slab->fresh);
+        home = (void *)((uint8_t *)slab + slab->fresh);
         slab->fresh += piece_size(class);
     }
-    home[0] = slab;
+    home->slab = slab;
     slab->used++;
     if (!has_room(slab, class))
         unlink_slab(list, slab);
-    return home + 1;
+    return &home->next;
 }
 
 static void slab_release(adk__vfs *vfs, adk__vfs_slab *slab, void *piece, unsigned class)
 {
-    void **home = (void **)piece - 1;
+    vacancy *home = (void *)((uint8_t *)piece - offsetof(vacancy, next));
 
     if (!has_room(slab, class))
-        link_slab(&vfs->slabs[class], slab);
-    home[1] = slab->vacant;
+        link_slab(&vfs->slabs[class - 1], slab);
+    home->next = slab->vacant;
     slab->vacant = home;
     slab->used--;
     if (slab->used > 0)
         return;
-    unlink_slab(&vfs->slabs[class], slab);
+    unlink_slab(&vfs->slabs[class - 1], slab);
     if (slab->block != NULL)
         adk__vfs_chunk_give(vfs, slab->block, (uint8_t *)slab);
     else
@@ -247,34 +276,30 @@ void *adk__vfs_alloc(adk__vfs *vfs, size_t size)
 
 void *adk__vfs_realloc(adk__vfs *vfs, void *block, size_t old_size, size_t new_size)
 {
-    lone *piece;
     void *moved;
 
     if (block == NULL)
         return adk__vfs_alloc(vfs, new_size);
-    piece = (lone *)block - 1;
-    if (piece->slab == NULL)
-        return lone_realloc(vfs, piece, old_size, new_size);
+    if (slab_of(block) == NULL)
+        return lone_realloc(vfs, (lone *)block - 1, old_size, new_size);
     if (new_size <= SMALL_MAX && class_of(old_size) == class_of(new_size))
         return block;
     moved = adk__vfs_alloc(vfs, new_size);
     if (moved == NULL)
         return NULL;
     memcpy(moved, block, old_size < new_size ? old_size : new_size);
-    slab_release(vfs, piece->slab, block, class_of(old_size));
+    slab_release(vfs, slab_of(block), block, class_of(old_size));
     return moved;
 }
 
 void adk__vfs_release(adk__vfs *vfs, void *block, size_t size)
 {
-    lone *piece = (lone *)block - 1;
-
     if (block == NULL)
         return;
-    if (piece->slab == NULL)
-        lone_release(vfs, piece, size);
+    if (slab_of(block) == NULL)
+        lone_release(vfs, (lone *)block - 1, size);
     else
-        slab_release(vfs, piece->slab, block, class_of(size));
+        slab_release(vfs, slab_of(block), block, class_of(size));
 }
 
 void adk__vfs_release_all(adk__vfs *vfs)

@@ -60,6 +60,9 @@ static int push_target(adk__vfs_path *path, const adk__vfs_inode *link)
     path->links++;
     if (target->text[0] == '/')
         return -EPERM;
+    path->linked += target->size;
+    if (path->linked > ADK__VFS_LINKED_MAX)
+        return -ENAMETOOLONG;
     path->rest[path->depth++] = (adk__vfs_rest){.text = target->text, .size = target->size};
     return 0;
 }
@@ -119,6 +122,7 @@ int adk__vfs_path_start(adk__vfs_path *path, adk__vfs_inode *dir, const char *te
     path->dir = dir;
     path->slash = false;
     path->links = 0;
+    path->linked = 0;
     path->depth = 1;
     path->rest[0] = (adk__vfs_rest){.text = text, .size = size};
     return go_to_last(path);

@@ -53,7 +53,7 @@ static int inode_alloc(adk__vfs *vfs, adk__vfs_type type, uint64_t ino, adk__vfs
 
 int adk__vfs_inode_new(adk__vfs *vfs, adk__vfs_type type, uint64_t now_ns, adk__vfs_inode **ret_inode)
 {
-    adk__vfs_inode *inode;
+    adk__vfs_inode *inode = NULL;
     int r;
 
     if (vfs->inodes >= vfs->options.max_inodes && !vfs->lifted)
@@ -75,7 +75,7 @@ int adk__vfs_inode_from_node(adk__vfs *vfs, const adk__vfs_image *image, uint32_
                              adk__vfs_inode *parent, adk__vfs_inode **ret_inode)
 {
     const adk__vfs_node *node = &image->nodes[number];
-    adk__vfs_inode *inode;
+    adk__vfs_inode *inode = NULL;
     int r;
 
     r = inode_alloc(vfs, node->type, ino, &inode);

@@ -11,7 +11,7 @@
 #include "vfs/vfs.h"
 
 /* What malloc and our own list keep beside a piece: charged too, so that a million tiny ones are no hole in the budget. */
-#define ADK__VFS_BLOCK_OVERHEAD 40U
+#define ADK__VFS_BLOCK_OVERHEAD 48U
 
 #define ADK__VFS_CHUNK_SIZE 65536U
 
@@ -116,7 +116,7 @@ struct adk__vfs_inode {
     };
 };
 
-#define ADK__VFS_SLAB_CLASSES 29
+#define ADK__VFS_SLAB_CLASSES 36
 
 typedef struct adk__vfs_slab adk__vfs_slab; /* memory.c */
 
@@ -129,11 +129,11 @@ struct adk__vfs {
     int cause; /* why the last adk__vfs_alloc() returned NULL */
     bool lifted;
     adk__vfs_inode *root;
-    struct lone *lones;       /* memory.c */
-    adk__vfs_block *blocks;   /* blocks.c: those that have room ... */
-    adk__vfs_block *full;     /* ... and those that have none */
+    struct adk__vfs_lone *lones;                 /* memory.c */
+    adk__vfs_block *blocks;                      /* blocks.c: those that have room ... */
+    adk__vfs_block *full;                        /* ... and those that have none */
     adk__vfs_slab *slabs[ADK__VFS_SLAB_CLASSES]; /* that have room, by the size of their pieces */
-    adk__vfs_image **images; /* one reference each */
+    adk__vfs_image **images;                     /* one reference each */
     size_t image_count;
 };
 
@@ -280,6 +280,7 @@ typedef struct adk__vfs_path {
     adk__vfs_last last;
     bool slash; /* the last component is followed by one */
     uint32_t links;
+    size_t linked;  /* bytes of their targets */
     uint32_t depth; /* of `rest`; what lies below the top has a component left, always */
     adk__vfs_rest rest[ADK__VFS_SYMLINKS_MAX + 1];
 } adk__vfs_path;

@@ -16,7 +16,8 @@
  *   Paths:     (pointer, size), not NUL-terminated, resolved beneath the directory they are given with, which is also
  *              the boundary: `..` above it, an absolute path, and a symbolic link that is absolute or leads above it
  *              are -EPERM. Path errors: -ENOENT (also for the empty path), -ENOTDIR, -ELOOP (more than 40 links),
- *              -ENAMETOOLONG (component above 255 bytes, path above 4096), -EINVAL (a NUL in it). Bytes are otherwise
+ *              -ENAMETOOLONG (component above 255 bytes, path above 4096, targets of links
+ *              above 8192 in all), -EINVAL (a NUL in it). Bytes are otherwise
  *              taken as they are; whether they are UTF-8 is the caller's affair.
  *   Memory:    all a guest can make the tree keep (bodies, names, inodes, entries, tables) is charged to the quota and
  *              to the budget before it is taken, and given back when it goes. -ENOSPC: quota or budget refused;
@@ -39,6 +40,8 @@
 #define ADK__VFS_NAME_MAX     255  /* bytes in a path component */
 #define ADK__VFS_PATH_MAX     4096 /* bytes in a path, and in a symbolic link's target */
 #define ADK__VFS_SYMLINKS_MAX 40   /* symbolic links followed in one resolution */
+
+#define ADK__VFS_LINKED_MAX 8192 /* bytes of targets in those, so that no path takes long */
 
 #define ADK__VFS_RENAME_DEPTH_MAX 16384 /* levels looked at to see that a directory is not moved into itself */
 

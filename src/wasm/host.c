@@ -11,7 +11,8 @@
 #include "core/error.h"
 #include "wasm/run.h"
 
-#define TYPES_MAX 16
+#define TYPES_MAX          16
+#define HOST_FUNCTIONS_MAX 1024
 
 struct adk_wasm_caller {
     wasmtime_caller_t *caller;
@@ -159,6 +160,26 @@ void adk_wasm_caller_exit(adk_wasm_caller *view, uint32_t exit_code)
 
 /* ---- definitions -------------------------------------------------------------------------------------------------- */
 
+static bool same(adk_bytes bytes, const char *text)
+{
+    return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+}
+
+static const adk__wasi_function *find_wasi(adk_bytes module, adk_bytes name)
+{
+    bool unstable = same(module, "wasi_unstable");
+    const adk__wasi_function *functions = unstable ? adk__wasi_unstable_functions : adk__wasi_functions;
+    size_t count = unstable ? ADK__WASI_UNSTABLE_FUNCTIONS : ADK__WASI_FUNCTIONS;
+
+    if (!unstable && !same(module, "wasi_snapshot_preview1"))
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (same(name, functions[i].name))
+            return &functions[i];
+    }
+    return NULL;
+}
+
 static const char *check_types(const char *types)
 {
     if (types == NULL)
@@ -168,10 +189,26 @@ static const char *check_types(const char *types)
     return strlen(types) > TYPES_MAX ? "are more than 16" : NULL;
 }
 
+/* By WASI, or by one of the functions before it. */
+static bool is_taken(const adk_wasm_host_function *functions, size_t i)
+{
+    adk_bytes module = adk_bytes_from_cstr(functions[i].module_cstr);
+    adk_bytes name = adk_bytes_from_cstr(functions[i].name_cstr);
+
+    for (size_t k = 0; k < i; k++) {
+        if (same(module, functions[k].module_cstr) && same(name, functions[k].name_cstr))
+            return true;
+    }
+    return find_wasi(module, name) != NULL;
+}
+
 int adk__host_check(const adk_wasm_options *options, adk_error **ret_error)
 {
     if (options->host_functions == NULL && options->host_functions_count > 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "host_functions is NULL, its count is not 0");
+    if (options->host_functions_count > HOST_FUNCTIONS_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "%zu host functions are more than %d",
+                         options->host_functions_count, HOST_FUNCTIONS_MAX);
     for (size_t i = 0; i < options->host_functions_count; i++) {
         const adk_wasm_host_function *f = &options->host_functions[i];
         const char *problem;
@@ -186,6 +223,9 @@ int adk__host_check(const adk_wasm_options *options, adk_error **ret_error)
             problem = check_types(f->results_cstr);
         if (problem != NULL)
             return adk__fail(ret_error, ADK_E_INVALID, 0, "host function \"%s\": its types %s", f->name_cstr, problem);
+        if (is_taken(options->host_functions, i))
+            return adk__fail(ret_error, ADK_E_INVALID, 0, "host function \"%s\" \"%s\" is there already",
+                             f->module_cstr, f->name_cstr);
     }
     return ADK_OK;
 }
@@ -249,29 +289,9 @@ int adk__host_define(wasmtime_linker_t *linker, const adk_wasm_options *options,
 
 /* ---- imports ------------------------------------------------------------------------------------------------------ */
 
-static bool same(adk_bytes bytes, const char *text)
-{
-    return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
-}
-
-static const adk__wasi_function *find_wasi(const adk__import *import)
-{
-    bool unstable = same(import->module, "wasi_unstable");
-    const adk__wasi_function *functions = unstable ? adk__wasi_unstable_functions : adk__wasi_functions;
-    size_t count = unstable ? ADK__WASI_UNSTABLE_FUNCTIONS : ADK__WASI_FUNCTIONS;
-
-    if (!unstable && !same(import->module, "wasi_snapshot_preview1"))
-        return NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (same(import->name, functions[i].name))
-            return &functions[i];
-    }
-    return NULL;
-}
-
 static bool find_type(const adk_wasm_options *options, const adk__import *import, char *type, size_t size)
 {
-    const adk__wasi_function *wasi = find_wasi(import);
+    const adk__wasi_function *wasi = find_wasi(import->module, import->name);
 
     if (wasi != NULL) {
         (void)snprintf(type, size, "(%s)->(%s)", wasi->params, wasi->has_result ? "i" : "");

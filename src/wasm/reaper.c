@@ -18,7 +18,6 @@
 #include "wasm/reaper.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 
@@ -26,6 +25,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "core/error.h"
 
 #define TICK_NS            UINT64_C(500000)
@@ -98,24 +98,13 @@ static void *reap(void *unused)
     return NULL;
 }
 
-/* With the lock held. The host's signals are not ours to take. */
+/* With the lock held. */
 static int start_thread(void)
 {
-    pthread_attr_t attributes;
-    sigset_t all;
-    sigset_t before;
     int failed;
 
-    failed = pthread_attr_init(&attributes);
-    if (failed)
-        return failed;
-    (void)pthread_attr_setstacksize(&attributes, REAPER_STACK_BYTES);
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     reaper.stop = false;
-    failed = pthread_create(&reaper.thread, &attributes, reap, NULL);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
+    failed = adk__thread_start(REAPER_STACK_BYTES, reap, NULL, &reaper.thread);
     reaper.running = failed == 0;
     return failed;
 }

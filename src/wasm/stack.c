@@ -4,31 +4,14 @@
 #include "wasm/stack.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 
-#include "base/cleanup.h"
+#include "base/thread.h"
 
 #define OWN_STACK_BYTES ((size_t)8 << 20)
 
 static _Thread_local uintptr_t stack_low; /* 0: not asked yet */
 static _Thread_local uintptr_t stack_high;
-
-/* A trap is one of these, raised by the guest's own instruction; blocked, it ends the process (signal(7)). */
-static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-
-static bool blocks_trap_signals(void)
-{
-    sigset_t blocked;
-
-    if (pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0)
-        return true;
-    for (size_t i = 0; i < ADK_COUNT(trap_signals); i++) {
-        if (sigismember(&blocked, trap_signals[i]) != 0)
-            return true;
-    }
-    return false;
-}
 
 /* For the main thread glibc takes the size from RLIMIT_STACK (pthread_getattr_np(3)). */
 static void ask(void)
@@ -39,7 +22,7 @@ static void ask(void)
     size_t guard = 0;
 
     stack_low = UINTPTR_MAX;
-    if (blocks_trap_signals() || pthread_getattr_np(pthread_self(), &attributes) != 0)
+    if (adk__thread_blocks_traps() || pthread_getattr_np(pthread_self(), &attributes) != 0)
         return;
     if (pthread_attr_getstack(&attributes, &low, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0) {
         stack_low = (uintptr_t)low + guard;
@@ -73,24 +56,8 @@ static void *run_call(void *data)
 int adk__stack_run(void (*fn)(void *data), void *data)
 {
     struct call call = {fn, data};
-    pthread_attr_t attributes;
     pthread_t thread;
-    sigset_t all;
-    sigset_t before;
-    int failed;
+    int failed = adk__thread_start(OWN_STACK_BYTES, run_call, &call, &thread);
 
-    failed = pthread_attr_init(&attributes);
-    if (failed)
-        return failed;
-    (void)pthread_attr_setstacksize(&attributes, OWN_STACK_BYTES);
-    (void)sigfillset(&all); /* the host's signals are for the host's threads */
-    for (size_t i = 0; i < ADK_COUNT(trap_signals); i++)
-        (void)sigdelset(&all, trap_signals[i]);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, &attributes, run_call, &call);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    (void)pthread_attr_destroy(&attributes);
-    if (failed)
-        return failed;
-    return pthread_join(thread, NULL);
+    return failed ? failed : pthread_join(thread, NULL);
 }

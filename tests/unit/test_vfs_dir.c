@@ -197,7 +197,7 @@ static int count_visit(void *data, const char *path, size_t path_size, adk__vfs_
     return 0;
 }
 
-/* A hundred thousand levels, made by handles; freed without a stack in proportion. */
+/* A hundred thousand levels, made by handles; freed without a stack in proportion, renamed without a walk of them all. */
 static void test_deep(void **state)
 {
     fixture f = {0};
@@ -216,9 +216,15 @@ static void test_deep(void **state)
         at = below;
     }
     assert_int_equal(adk__vfs_mkdir(at, P("x")), 0);
-    assert_int_equal(adk__vfs_rename(f.root, P("d"), at, P("y")), -EINVAL);
-    assert_int_equal(adk__vfs_rename(at, P("x"), f.root, P("x")), 0);
+    assert_int_equal(adk__vfs_mkdir(f.root, P("x")), 0);
+    assert_int_equal(adk__vfs_rename(f.root, P("d"), at, P("y")), -ELOOP);
+    assert_int_equal(adk__vfs_rename(f.root, P("x"), at, P("y")), -ELOOP);
+    assert_int_equal(adk__vfs_rename(at, P("x"), at, P("y")), 0);
+    assert_int_equal(adk__vfs_rename(at, P("y"), f.root, P("x")), 0);
     assert_int_equal(adk__vfs_rename(f.root, P("d"), f.root, P("x/d")), 0);
+    adk__vfs_drop(at);
+    at = open_at(f.root, "x/d/d/d", ADK__VFS_OPEN_DIRECTORY);
+    assert_int_equal(adk__vfs_rename(f.root, P("x"), at, P("y")), -EINVAL);
     adk__vfs_lift_limits(f.vfs);
     assert_int_equal(adk__vfs_walk(f.root, false, count_visit, &visited, &skipped), 0);
     assert_int_equal(visited, ADK__VFS_PATH_MAX / 2);

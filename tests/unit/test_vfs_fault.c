@@ -120,13 +120,13 @@ static int create(adk__vfs_inode *root, const char *path)
     return r;
 }
 
-static int allocate(adk__vfs_inode *root, const char *path)
+static int allocate(adk__vfs_inode *root, const char *path, uint64_t size)
 {
     adk__vfs_inode *file = NULL;
     int r = adk__vfs_open(root, path, strlen(path), 0, &file);
 
     if (r == 0)
-        r = adk__vfs_allocate(file, 100, 200000);
+        r = adk__vfs_allocate(file, 100, size);
     adk__vfs_drop(file);
     return r;
 }
@@ -156,18 +156,6 @@ static void do_all(world *w, adk__vfs_image *image)
 
     TRY(w, adk__vfs_mkdir(root, P("own")));
     TRY(w, create(root, "own/file"));
-    TRY(w, write_file(root, "own/file", 10, 0));
-    TRY(w, write_file(root, "own/file", 150000, 5));
-    TRY(w, write_file(root, "lib/big", 10, 70000));
-    TRY(w, allocate(root, "own/file"));
-    TRY(w, adk__vfs_symlink(P("target"), false, root, P("own/link")));
-    TRY(w, adk__vfs_link(root, P("lib/a"), false, root, P("own/a")));
-    TRY(w, adk__vfs_rename(root, P("lib/a"), root, P("own/b")));
-    TRY(w, adk__vfs_rename(root, P("own/b"), root, P("lib/c")));
-    TRY(w, adk__vfs_unlink(root, P("lib/b")));
-    TRY(w, adk__vfs_add_borrowed(root, P("own/borrowed"), "abc", 3));
-    TRY(w, adk__vfs_mount(root, P("own/mounted"), image));
-    TRY(w, adk__vfs_rmdir(root, P("own/mounted/empty")));
     for (int i = 0; i < 100; i++) {
         (void)snprintf(name, sizeof(name), "own/n%d", i);
         TRY(w, adk__vfs_link(root, P("own/file"), false, root, name, strlen(name)));
@@ -176,6 +164,21 @@ static void do_all(world *w, adk__vfs_image *image)
         (void)snprintf(name, sizeof(name), "own/n%d", i);
         TRY(w, adk__vfs_unlink(root, name, strlen(name)));
     }
+    TRY(w, write_file(root, "own/file", 10, 0));
+    TRY(w, write_file(root, "own/file", 150000, 5));
+    TRY(w, write_file(root, "lib/big", 10, 70000));
+    TRY(w, allocate(root, "own/file", 200000));
+    TRY(w, adk__vfs_symlink(P("target"), false, root, P("own/link")));
+    TRY(w, adk__vfs_link(root, P("lib/a"), false, root, P("own/a")));
+    TRY(w, adk__vfs_rename(root, P("lib/a"), root, P("own/b")));
+    TRY(w, adk__vfs_rename(root, P("own/b"), root, P("lib/c")));
+    TRY(w, adk__vfs_unlink(root, P("lib/b")));
+    TRY(w, adk__vfs_add_borrowed(root, P("own/borrowed"), "abc", 3));
+    TRY(w, adk__vfs_mount(root, P("own/mounted"), image));
+    TRY(w, adk__vfs_rmdir(root, P("own/mounted/empty")));
+    TRY(w, allocate(root, "own/file", 3000000));
+    TRY(w, create(root, "own/from a slab"));
+    TRY(w, write_file(root, "own/from a slab", 100, 0));
     TRY(w, seal_and_forget(w->vfs));
     TRY(w, adk__vfs_walk(root, false, count_visit, NULL, NULL));
 }

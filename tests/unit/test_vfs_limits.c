@@ -189,6 +189,32 @@ static void test_symlink_quota(void **state)
     fixture_end(&f);
 }
 
+/* Targets add up: forty links of four thousand components each would be a slow path. */
+static void test_long_targets(void **state)
+{
+    fixture f = {0};
+    char target[ADK__VFS_PATH_MAX];
+    adk__vfs_stat st;
+
+    (void)state;
+    fixture_begin(&f);
+    put(f.root, "f", "");
+    for (size_t i = 0; i < sizeof(target) - 2; i += 2)
+        memcpy(target + i, "./", 2);
+    memcpy(target + sizeof(target) - 2, "l3", 2);
+    for (char i = '0'; i < '3'; i++) {
+        const char name[2] = {'l', i};
+
+        target[sizeof(target) - 1] = (char)(i + 1);
+        assert_int_equal(adk__vfs_symlink(target, sizeof(target), false, f.root, name, sizeof(name)), 0);
+    }
+    assert_int_equal(adk__vfs_symlink(P("f"), false, f.root, P("l3")), 0);
+    assert_int_equal(look(f.root, "l2", true, &st), 0);
+    assert_int_equal(look(f.root, "l1", true, &st), -ENAMETOOLONG);
+    assert_int_equal(look(f.root, "l0", true, &st), -ENAMETOOLONG);
+    fixture_end(&f);
+}
+
 static void test_lift(void **state)
 {
     fixture f = {0};
@@ -237,6 +263,7 @@ int main(void)
         cmocka_unit_test(test_write_until_full),
         cmocka_unit_test(test_inodes),
         cmocka_unit_test(test_symlink_quota),
+        cmocka_unit_test(test_long_targets),
         cmocka_unit_test(test_lift),
         cmocka_unit_test(test_names_are_paid_for),
     };

@@ -258,14 +258,16 @@ static char *slow_module(unsigned functions)
 
 static void test_row_4_one_waiters_deadline_only_detaches_that_waiter(void **state)
 {
-    char *wat = slow_module(adk_test_under_valgrind() ? 50 : 1500);
+    char *wat = adk_test_under_valgrind() ? NULL : slow_module(1500);
     struct job patient = {*state, wat, 0, 0, NULL, ADK_OUTCOME_EXITED, 0, 0, 0, 0, 0};
     struct job hasty = {*state, wat, 10 * MS, 0, NULL, ADK_OUTCOME_TIMED_OUT, 0, 0, 0, 0, 0};
     struct job cancelled = {*state, wat, 0, 0, NULL, ADK_OUTCOME_CANCELLED, 0, 0, 0, 0, 0};
     pthread_t threads[3];
 
-    if (adk_test_under_valgrind())
+    if (wat == NULL) {
+        print_message("skipped: the compiler's time is all different under valgrind\n");
         skip();
+    }
     assert_int_equal(adk_cancel_new(&cancelled.cancel, NULL), ADK_OK);
     assert_int_equal(pthread_create(&threads[0], NULL, do_job, &patient), 0);
     adk_test_sleep_ns(20 * MS);
@@ -286,15 +288,16 @@ static void test_row_4_one_waiters_deadline_only_detaches_that_waiter(void **sta
 /* The one who compiles is timed out; those who wait for it have time and get what they wanted, in the right words. */
 static void test_row_4_the_compiling_runs_deadline_does_not_spoil_it_for_the_others(void **state)
 {
-    char *wat = slow_module(1500);
-    size_t size = strlen(wat);
+    char *wat = adk_test_under_valgrind() ? NULL : slow_module(1500);
     struct job hasty = {*state, wat, 30 * MS, 0, NULL, ADK_OUTCOME_TIMED_OUT, 0, 0, 0, 0, 0};
     struct job patient = {*state, wat, 0, 0, NULL, ADK_OUTCOME_EXITED, 0, 0, 0, 0, 0};
     pthread_t threads[2];
 
-    if (adk_test_under_valgrind())
+    if (wat == NULL) {
+        print_message("skipped: the compiler's time is all different under valgrind\n");
         skip();
-    (void)memcpy(wat + size - 1, " )", 3); /* not the same source as in other tests */
+    }
+    (void)memcpy(wat + strlen(wat) - 1, " )", 3); /* not the same source as in other tests */
     assert_int_equal(pthread_create(&threads[0], NULL, do_job, &hasty), 0);
     adk_test_sleep_ns(10 * MS);
     assert_int_equal(pthread_create(&threads[1], NULL, do_job, &patient), 0);

@@ -339,9 +339,10 @@ static void test_a_rich_module_runs(void **state)
 
 static void test_a_module_cut_at_every_byte(void **state)
 {
-    adk_bytes binary = adk_test_assemble(GUEST_RICH);
+    adk_bytes binary;
 
     SKIP_TRAPS_UNDER_VALGRIND();
+    binary = adk_test_assemble(GUEST_RICH);
     for (size_t size = 0; size <= binary.size; size++)
         run_broken(*state, binary.data, size);
     free((void *)(uintptr_t)binary.data);
@@ -372,11 +373,13 @@ static uint64_t next_random(uint64_t *seed) /* splitmix64 */
 
 static void test_two_thousand_bit_flips(void **state)
 {
-    adk_bytes binary = adk_test_assemble(GUEST_RICH);
-    uint8_t *broken = malloc(binary.size);
     uint64_t seed = 42;
+    adk_bytes binary;
+    uint8_t *broken;
 
     SKIP_TRAPS_UNDER_VALGRIND();
+    binary = adk_test_assemble(GUEST_RICH);
+    broken = malloc(binary.size);
     assert_non_null(broken);
     for (int i = 0; i < 2000; i++) {
         uint64_t flips = 1 + next_random(&seed) % 3;
