@@ -24,6 +24,15 @@ static double now_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
+/* Of this thread: for the slowest of many calls, where being interrupted once would spoil it all. */
+static double cpu_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
 static void must(int r)
 {
     if (r < 0) {
@@ -208,6 +217,66 @@ static double sequential_read(void)
     return sequential(true);
 }
 
+/* Fills the default quota with links to one file; the slowest of the calls, or with `freeing` how long the end takes. */
+static double full_directory(bool freeing)
+{
+    adk__vfs *vfs = NULL;
+    adk__vfs_inode *file;
+    double slowest = 0;
+    double began;
+    int r = 0;
+
+    must(adk__vfs_new(NULL, &vfs));
+    must(adk__vfs_open(adk__vfs_root(vfs), "f", 1, ADK__VFS_OPEN_CREATE, &file));
+    for (int i = 0; r == 0; i++) {
+        char name[32];
+        int size = snprintf(name, sizeof(name), "%d", i);
+        double took;
+
+        began = cpu_ns();
+        r = adk__vfs_link(adk__vfs_root(vfs), "f", 1, false, adk__vfs_root(vfs), name, (size_t)size);
+        took = cpu_ns() - began;
+        slowest = took > slowest ? took : slowest;
+    }
+    began = cpu_ns();
+    adk__vfs_free(vfs);
+    return freeing ? cpu_ns() - began : slowest;
+}
+
+static double full_directory_slowest(void)
+{
+    return full_directory(false);
+}
+
+static double full_directory_free(void)
+{
+    return full_directory(true);
+}
+
+/* The same for files of one byte each. */
+static double small_files_free(void)
+{
+    adk__vfs *vfs = NULL;
+    double began;
+    int r = 0;
+
+    must(adk__vfs_new(NULL, &vfs));
+    for (int i = 0; r == 0; i++) {
+        adk__vfs_inode *file = NULL;
+        char name[32];
+        size_t done;
+        int size = snprintf(name, sizeof(name), "%d", i);
+
+        r = adk__vfs_open(adk__vfs_root(vfs), name, (size_t)size, ADK__VFS_OPEN_CREATE, &file);
+        if (r == 0)
+            r = adk__vfs_pwrite(file, "x", 1, 0, &done);
+        adk__vfs_drop(file);
+    }
+    began = now_ns();
+    adk__vfs_free(vfs);
+    return now_ns() - began;
+}
+
 /* What memcpy itself takes to fill fresh memory in the same pieces: the bound for writing. */
 static double memcpy_fresh(void)
 {
@@ -223,6 +292,36 @@ static double memcpy_fresh(void)
     took = now_ns() - began;
     free(to);
     return took;
+}
+
+/* The same over memory that is there: the bound for writing again, and, the other way, for reading. */
+static double memcpy_warm(bool measure_read)
+{
+    uint8_t *block = malloc(FILE_SIZE);
+    double began;
+    double took;
+
+    if (block == NULL)
+        exit(1);
+    memset(block, 1, FILE_SIZE);
+    began = now_ns();
+    for (uint64_t at = 0; at < FILE_SIZE; at += IO_SIZE) {
+        memcpy(measure_read ? page : block + at, measure_read ? block + at : page, IO_SIZE);
+        __asm__ volatile("" : : "r"(block), "r"(page) : "memory");
+    }
+    took = now_ns() - began;
+    free(block);
+    return took;
+}
+
+static double memcpy_to_warm(void)
+{
+    return memcpy_warm(false);
+}
+
+static double memcpy_from_warm(void)
+{
+    return memcpy_warm(true);
 }
 
 static void report(const char *name, measure f, const char *unit, double scale)
@@ -252,6 +351,11 @@ int main(void)
     report("write_64m_sequential", sequential_write, "ms", 1e-6);
     report("read_64m_sequential", sequential_read, "ms", 1e-6);
     report("memcpy_64m_fresh", memcpy_fresh, "ms", 1e-6);
+    report("memcpy_64m_to_warm", memcpy_to_warm, "ms", 1e-6);
+    report("memcpy_64m_from_warm", memcpy_from_warm, "ms", 1e-6);
+    report("full_directory_slowest_link", full_directory_slowest, "ms", 1e-6);
+    report("full_directory_free", full_directory_free, "ms", 1e-6);
+    report("small_files_full_tree_free", small_files_free, "ms", 1e-6);
     free(page);
     return 0;
 }

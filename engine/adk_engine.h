@@ -67,6 +67,7 @@ typedef enum adk_engine_error {
     ADK_ENGINE_TRAP = 1, /* *ret_code is a wasmtime_trap_code_t */
     ADK_ENGINE_STOP = 2,
     ADK_ENGINE_PANIC = 3,
+    ADK_ENGINE_SYSTEM = 4, /* a system call failed, or there was no memory: not the module's fault */
 } adk_engine_error;
 
 uint32_t adk_engine_error_kind(const wasmtime_error_t *error, uint8_t *ret_code);

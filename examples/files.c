@@ -44,7 +44,7 @@ int main(void)
     if (status == ADK_OK)
         status = adk_backend_execute(backend, &request, NULL, &result, &error);
     if (status == ADK_OK)
-        status = adk_report_json(result, &report, &error);
+        status = adk_report_json(result, NULL, &report, &error);
     if (status == ADK_OK)
         printf("%s\n", report);
     else

@@ -306,7 +306,13 @@ pub extern "C" fn adk_engine_stop() -> *mut wasm_trap_t {
     Box::into_raw(Box::new(Error::new(HostStop))).cast()
 }
 
-/// 0: text only; 1: trap, *ret_code set; 2: stopped by the host; 3: the engine panicked.
+/// Whether the machine is at fault: a system call failed, or there was no memory.
+fn is_systems(error: &Error) -> bool {
+    error.is::<wasmtime::error::OutOfMemory>()
+        || error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>())
+}
+
+/// 0: text only; 1: trap, *ret_code set; 2: stopped by the host; 3: the engine panicked; 4: the machine is at fault.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adk_engine_error_kind(error: &wasmtime_error_t, ret_code: &mut u8) -> u32 {
     let error: &Error = unsafe { &*(error as *const wasmtime_error_t).cast() };
@@ -317,6 +323,8 @@ pub unsafe extern "C" fn adk_engine_error_kind(error: &wasmtime_error_t, ret_cod
         2
     } else if error.is::<EnginePanic>() {
         3
+    } else if is_systems(error) {
+        4
     } else {
         0
     }
@@ -335,7 +343,7 @@ pub unsafe extern "C" fn adk_engine_error_text(error: &wasmtime_error_t, ret_tex
 
 /// Says of a module that was refused what it needs beyond the base: the features' names, ", " between them. *ret_valid
 /// says that it needs none of them and is well-formed: then it was refused for something else. Validates some twenty
-/// times, while `go_on(data)` says so.
+/// times, while `go_on(data)` says so; an answer that was cut short is empty.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adk_engine_missing_features(
     data: *const u8,
@@ -356,7 +364,10 @@ pub unsafe extern "C" fn adk_engine_missing_features(
         if valid(needed) {
             for (feature, name) in REFUSED.iter().rev() {
                 let without = needed.difference(*feature);
-                if go_on(go_on_data) && valid(without) {
+                if !go_on(go_on_data) {
+                    return Ok((false, String::new()));
+                }
+                if valid(without) {
                     needed = without;
                 } else {
                     names.push(*name);

@@ -13,18 +13,28 @@ ADK_BEGIN_DECLS
 
 #define ADK_REPORT_VERSION 1
 
+/** What is added to a report. Zero means nothing. */
+typedef struct adk_report_options {
+    size_t struct_size;
+    const char *output_error_cstr; /**< why files that came back could not be kept: the key `output_error` */
+} adk_report_options;
+#define ADK_REPORT_OPTIONS_INIT          \
+    {                                    \
+        sizeof(adk_report_options), NULL \
+    }
+
 /**
- * Writes a result as JSON.
+ * Writes a result as JSON. `options` may be NULL.
  *
  * Output that is not valid UTF-8 is written as base64 and marked so (`stdout_encoding`, `stderr_encoding`).
  *
  * Ownership: the caller owns *ret_text_cstr and frees it with adk_free().
  * Threads:   any thread.
- * Errors:    ADK_E_NOMEM. On error *ret_text_cstr is not written.
+ * Errors:    ADK_E_NOMEM; ADK_E_INVALID for options from the future. On error *ret_text_cstr is not written.
  * Since:     0.1
  */
-ADK_API ADK_MUST_USE ADK_NONNULL(1, 2) int adk_report_json(const adk_result *result, char **ret_text_cstr,
-                                                           adk_error **ret_error);
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_report_json(const adk_result *result, const adk_report_options *options,
+                                                           char **ret_text_cstr, adk_error **ret_error);
 
 /**
  * Writes a failed call as JSON: the same keys, `outcome` null, `reason` the error's word (NULL: out of memory).

@@ -42,11 +42,11 @@ size_t adk__utf8_sequence(const unsigned char *data, size_t size)
 
 bool adk__utf8_valid(const void *data, size_t size)
 {
-    const unsigned char *at = data;
-    const unsigned char *end = at + size;
+    const unsigned char *bytes = data;
+    size_t at = 0;
 
-    while (at < end) {
-        size_t length = adk__utf8_sequence(at, (size_t)(end - at));
+    while (at < size) {
+        size_t length = adk__utf8_sequence(bytes + at, size - at);
 
         if (length == 0)
             return false;

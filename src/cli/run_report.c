@@ -219,12 +219,17 @@ int cli_run_report(struct cli_run *run)
     adk_error *error = NULL;
     char *text = NULL;
     int status = 0;
+    adk_report_options options = ADK_REPORT_OPTIONS_INIT;
 
     if (run->save_failed != ADK_OK)
-        return tell_save_error(run);
-    if (adk_report_json(run->result, &text, &error) != ADK_OK)
+        options.output_error_cstr = adk_error_message_cstr(run->save_error);
+    if (adk_report_json(run->result, &options, &text, &error) != ADK_OK)
         return cli_tell_error(error, true);
     status = cli_put_report(text);
     adk_free(text);
-    return status != 0 ? status : adk_result_exit_status(run->result);
+    if (status == 0)
+        status = run->save_failed == ADK_OK ? adk_result_exit_status(run->result)
+                                            : cli_exit_status_of_error(run->save_failed);
+    adk_error_free(adk__take_ptr(run->save_error));
+    return status;
 }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "core/error.h"
 #include "core/result.h"
+#include "core/struct_size.h"
 
 static void free_json(json_t *json)
 {
@@ -306,11 +307,17 @@ static int dump(const json_t *report, char **ret_text, adk_error **ret_error)
     return ADK_OK;
 }
 
-int adk_report_json(const adk_result *result, char **ret_text_cstr, adk_error **ret_error)
+int adk_report_json(const adk_result *result, const adk_report_options *given, char **ret_text_cstr,
+                    adk_error **ret_error)
 {
     ADK_AUTO(free_json) json_t *report = json_object();
+    adk_report_options options = ADK_REPORT_OPTIONS_INIT;
 
+    if (given != NULL && !adk__struct_read(&options, sizeof(options), given))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the report's options");
     if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result) != 0)
+        return adk__fail_nomem(ret_error);
+    if (options.output_error_cstr != NULL && set(report, "output_error", json_string(options.output_error_cstr)) != 0)
         return adk__fail_nomem(ret_error);
     return dump(report, ret_text_cstr, ret_error);
 }

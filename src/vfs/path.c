@@ -62,7 +62,7 @@ static int push_target(adk__vfs_path *path, const adk__vfs_inode *link)
         return -EPERM;
     path->linked += target->size;
     if (path->linked > ADK__VFS_LINKED_MAX)
-        return -ENAMETOOLONG;
+        return -ELOOP;
     path->rest[path->depth++] = (adk__vfs_rest){.text = target->text, .size = target->size};
     return 0;
 }

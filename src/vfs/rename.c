@@ -21,6 +21,21 @@ static int is_beneath(const adk__vfs_inode *inode, const adk__vfs_inode *ancesto
     return 1;
 }
 
+/* From one directory to another: neither may be moved into itself, or replaced by what is in it. */
+static int check_loops(const adk__vfs_path *from, const adk__vfs_inode *source, const adk__vfs_path *to,
+                       const adk__vfs_inode *target)
+{
+    int r = 0;
+
+    if (adk__vfs_is_dir(source))
+        r = is_beneath(to->dir, source);
+    if (r != 0)
+        return r < 0 ? r : -EINVAL;
+    if (target != NULL && adk__vfs_is_dir(target) && adk__vfs_dir_count(target) > 0)
+        r = is_beneath(from->dir, target);
+    return r <= 0 ? r : -ENOTEMPTY;
+}
+
 /* The checks of Linux's do_renameat2() and vfs_rename(), in their order. `target` may be NULL. */
 static int check_rename(const adk__vfs_path *from, const adk__vfs_inode *source, const adk__vfs_path *to,
                         const adk__vfs_inode *target)
@@ -31,20 +46,10 @@ static int check_rename(const adk__vfs_path *from, const adk__vfs_inode *source,
 
     if (!moves_dir && (from->slash || to->slash))
         return -ENOTDIR;
-    if (from->dir != to->dir) {
-        if (moves_dir)
-            r = is_beneath(to->dir, source);
-        if (r != 0)
-            return r < 0 ? r : -EINVAL;
-        if (onto_dir && adk__vfs_dir_count(target) > 0)
-            r = is_beneath(from->dir, target);
-        if (r != 0)
-            return r < 0 ? r : -ENOTEMPTY;
-    }
-    if (source == target)
-        return 0;
-    if (target == NULL)
-        return 0;
+    if (from->dir != to->dir)
+        r = check_loops(from, source, to, target);
+    if (r < 0 || target == NULL || source == target)
+        return r;
     if (moves_dir && !onto_dir)
         return -ENOTDIR;
     if (!moves_dir && onto_dir)

@@ -175,8 +175,8 @@ static uint16_t begin(adk__wasi *wasi, uint32_t number, uint64_t right, transfer
 
     if (fd == NULL)
         return ADK__WASI_EBADF;
-    if (fd->kind == ADK__WASI_DIRECTORY)
-        return ADK__WASI_EISDIR;
+    if (fd->kind == ADK__WASI_DIRECTORY) /* open for reading only, as a directory always is in POSIX */
+        return right == ADK__WASI_RIGHT_FD_READ ? ADK__WASI_EISDIR : ADK__WASI_EBADF;
     if ((fd->rights & right) == 0)
         return ADK__WASI_EBADF;
     t->fd = fd;

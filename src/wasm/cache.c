@@ -3,7 +3,8 @@
  *
  * An entry is found by a keyed hash and then compared byte for byte with the source it keeps: a collision costs a
  * compilation, it cannot run the wrong program. While an entry is compiled others wait for it, each until its own
- * deadline. A refused module is told to those who wait and then forgotten: refusing again is cheap.
+ * deadline. A refused module is told to those who wait and then forgotten: refusing again is cheap. If the one who
+ * compiled ran out of time over it, nothing was found out, and one of the others begins anew.
  */
 #include "wasm/cache.h"
 
@@ -39,7 +40,6 @@ struct adk__cache_entry {
     unsigned references; /* the cache's own, and those of who compiles or waits; under the lock */
     bool ready;
     bool kept; /* in the cache */
-    int status;
     adk__refusal refusal;
     adk__module *module;
     uint64_t cost_bytes;
@@ -109,7 +109,8 @@ static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, con
         return NULL;
     entry->key = *key;
     entry->size = wish->code.size;
-    memcpy(entry->source, wish->code.data, wish->code.size);
+    if (entry->size > 0)
+        memcpy(entry->source, wish->code.data, entry->size);
     entry->cost_bytes = sizeof(*entry) + wish->code.size;
     entry->refusal = (adk__refusal)ADK__REFUSAL_INIT;
     HASH_ADD(hh, cache->by_key, key, sizeof(*key), entry);
@@ -178,7 +179,6 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     status = compile_somewhere(wish, ret_refusal, &module, ret_error);
     (void)pthread_mutex_lock(&cache->mutex);
     entry->ready = true;
-    entry->status = status;
     if (status == ADK_OK && module != NULL) {
         entry->module = module;
         entry->cost_bytes += module->cost_bytes;
@@ -187,7 +187,7 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
         *ret_module = adk__module_ref(module);
         shrink(cache, entry);
     } else {
-        if (status == ADK_OK)
+        if (status == ADK_OK && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE)
             (void)copy_refusal(ret_refusal, &entry->refusal, NULL);
         forget(cache, entry);
     }
@@ -196,7 +196,7 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     return status;
 }
 
-/* Waits for another's compilation. Of its failures only the module's own concern us: others we meet ourselves. */
+/* Waits for another's compilation; false where this run must stop. */
 static bool wait_for(adk__cache *cache, const adk__cache_entry *entry, adk__interrupt *interrupt)
 {
     while (!entry->ready) {
@@ -211,11 +211,28 @@ static bool wait_for(adk__cache *cache, const adk__cache_entry *entry, adk__inte
     return true;
 }
 
+/* What another found out. *ret_done is false where that is nothing. */
+static int share(adk__cache_entry *entry, adk__refusal *ret_refusal, adk__module **ret_module, bool *ret_done,
+                 adk_error **ret_error)
+{
+    *ret_done = true;
+    if (entry->module != NULL) {
+        *ret_module = adk__module_ref(entry->module);
+        return ADK_OK;
+    }
+    if (entry->refusal.reason != ADK_REASON_NONE)
+        return copy_refusal(&entry->refusal, ret_refusal, ret_error);
+    *ret_done = false;
+    return ADK_OK;
+}
+
+/* With an entry in hand. *ret_done is false where one has to look again. */
 static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
-                adk__module **ret_module, adk_error **ret_error)
+                adk__module **ret_module, bool *ret_done, adk_error **ret_error)
 {
     int status = ADK_OK;
 
+    *ret_done = true;
     if (ADK_LIKELY(entry->ready)) {
         DL_DELETE(cache->by_use, entry);
         DL_APPEND(cache->by_use, entry);
@@ -223,15 +240,8 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
         return ADK_OK;
     }
     entry->references++;
-    if (wait_for(cache, entry, wish->interrupt)) {
-        if (entry->module != NULL)
-            *ret_module = adk__module_ref(entry->module);
-        else if (entry->refusal.reason != ADK_REASON_NONE)
-            status = copy_refusal(&entry->refusal, ret_refusal, ret_error);
-        else
-            status = adk__fail(ret_error, entry->status == ADK_OK ? ADK_E_NOMEM : entry->status, 0,
-                               "another run's compilation of this module failed");
-    }
+    if (wait_for(cache, entry, wish->interrupt))
+        status = share(entry, ret_refusal, ret_module, ret_done, ret_error);
     unref(entry);
     return status;
 }
@@ -242,16 +252,18 @@ int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal 
     struct key key = key_of(cache, wish);
     adk__cache_entry *entry;
     bool collision;
+    bool done;
     int status;
 
     *ret_module = NULL;
     (void)pthread_mutex_lock(&cache->mutex);
-    entry = find(cache, wish, &key, &collision);
-    if (entry != NULL) {
+    while ((entry = find(cache, wish, &key, &collision)) != NULL) {
         *ret_state = ADK_CACHE_HIT;
-        status = take(cache, entry, wish, ret_refusal, ret_module, ret_error);
-        (void)pthread_mutex_unlock(&cache->mutex);
-        return status;
+        status = take(cache, entry, wish, ret_refusal, ret_module, &done, ret_error);
+        if (done) {
+            (void)pthread_mutex_unlock(&cache->mutex);
+            return status;
+        }
     }
     *ret_state = ADK_CACHE_MISS;
     /* What is too large is refused before it is copied. */

@@ -2,15 +2,16 @@
  * Configuring engines and making shards.
  *
  * Address space is reserved, not used: a slot takes 4 GiB of it, so that a guest's every access lies inside its own
- * reservation or faults. Where the system grants less (RLIMIT_AS, overcommit) a shard makes do with fewer slots, then
- * with none, then with memories that are checked in code.
+ * reservation or faults. Where the process may have less (RLIMIT_AS) pools make do with fewer slots, then with none; where
+ * it is too short even for that, memories are checked in code. This last is decided once for all shards: code that was
+ * compiled for the one does not load in the other.
  */
 #include "wasm/engine.h"
 
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -22,6 +23,8 @@
 
 #define GIB                       ((uint64_t)1 << 30)
 #define SLOT_BYTES                (4 * GIB)
+#define ADDRESS_SPACE             ((uint64_t)1 << 47)
+#define NARROW_BELOW              (16 * SLOT_BYTES)
 #define KEEP_RESIDENT_BYTES       ((size_t)1 << 20) /* of a slot's memory, set to zero by hand instead of by the kernel */
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 << 10)
 #define INSTANCE_BYTES_MAX        ((size_t)64 << 20) /* more than a million functions and globals need */
@@ -46,7 +49,7 @@ int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime
 }
 
 /* Which features modules may use is decided in adk_engine_new(). */
-static wasm_config_t *new_config(uint32_t flavour)
+static wasm_config_t *new_config(const adk__engines *engines, uint32_t flavour)
 {
     wasm_config_t *config = wasm_config_new();
 
@@ -56,7 +59,11 @@ static wasm_config_t *new_config(uint32_t flavour)
     wasmtime_config_max_wasm_stack_set(config, ADK__GUEST_STACK_BYTES);
     wasmtime_config_native_unwind_info_set(config, false);
     wasmtime_config_parallel_compilation_set(config, false); /* would leave a pool of threads behind */
-    wasmtime_config_memory_reservation_set(config, SLOT_BYTES);
+    wasmtime_config_memory_reservation_set(config, engines->is_narrow ? 0 : SLOT_BYTES);
+    if (engines->is_narrow) {
+        wasmtime_config_memory_guard_size_set(config, (uint64_t)64 << 10);
+        wasmtime_config_memory_reservation_for_growth_set(config, (uint64_t)1 << 20);
+    }
     return config;
 }
 
@@ -78,24 +85,15 @@ static void set_pool(wasm_config_t *config, uint32_t slots)
     wasmtime_pooling_allocation_config_delete(pool);
 }
 
-static bool can_reserve(uint64_t size)
+/* Tries ever smaller pools, then none: also what the limit allows may not be there. */
+static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t slots, adk__shard *shard,
+                      adk_error **ret_error)
 {
-    void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (at == MAP_FAILED)
-        return false;
-    (void)munmap(at, size);
-    return true;
-}
-
-/* Tries ever smaller pools, then none. */
-static int new_engine(uint32_t flavour, uint32_t slots, adk__shard *shard, adk_error **ret_error)
-{
-    wasmtime_error_t *error = NULL;
+    wasmtime_error_t *error;
     wasm_config_t *config;
 
     for (; slots >= 1; slots /= 4) {
-        config = new_config(flavour);
+        config = new_config(engines, flavour);
         set_pool(config, slots);
         error = adk_engine_new(config, &shard->engine);
         shard->slots = slots;
@@ -103,14 +101,8 @@ static int new_engine(uint32_t flavour, uint32_t slots, adk__shard *shard, adk_e
             return ADK_OK;
         wasmtime_error_delete(error);
     }
-    config = new_config(flavour);
-    if (!can_reserve(2 * SLOT_BYTES)) {
-        wasmtime_config_memory_reservation_set(config, 0);
-        wasmtime_config_memory_guard_size_set(config, (uint64_t)64 << 10);
-        wasmtime_config_memory_reservation_for_growth_set(config, (uint64_t)1 << 20);
-    }
-    error = adk_engine_new(config, &shard->engine);
     shard->slots = 0;
+    error = adk_engine_new(new_config(engines, flavour), &shard->engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 
@@ -130,13 +122,13 @@ static int new_shard(const adk__engines *engines, uint32_t flavour, uint32_t ind
                      adk_error **ret_error)
 {
     ADK_AUTO(free_shard) adk__shard *shard = calloc(1, sizeof(*shard));
-    uint32_t slots = index == adk__engines_spare(engines) ? 0 : engines->options->slots;
+    uint32_t slots = index == adk__engines_spare(engines) ? 0 : engines->slots;
     int status;
 
     if (shard == NULL)
         return adk__fail_nomem(ret_error);
     shard->index = index;
-    status = new_engine(flavour, slots, shard, ret_error);
+    status = new_engine(engines, flavour, slots, shard, ret_error);
     if (status != ADK_OK)
         return status;
     shard->linker = wasmtime_linker_new(shard->engine);
@@ -145,6 +137,20 @@ static int new_shard(const adk__engines *engines, uint32_t flavour, uint32_t ind
         return status;
     *ret_shard = adk__take_ptr(shard);
     return ADK_OK;
+}
+
+/* An eighth of the address space for the pools of all shards of a flavour: there are four flavours, and a host. */
+static void set_room(adk__engines *engines)
+{
+    uint64_t room = ADDRESS_SPACE;
+    uint64_t slots;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < room)
+        room = limit.rlim_cur;
+    slots = room / 8 / engines->shard_count / SLOT_BYTES;
+    engines->slots = slots < engines->options->slots ? (uint32_t)slots : engines->options->slots;
+    engines->is_narrow = room < NARROW_BELOW;
 }
 
 int adk__engines_init(adk__engines *engines, const adk_wasm_options *options, adk_error **ret_error)
@@ -158,6 +164,7 @@ int adk__engines_init(adk__engines *engines, const adk_wasm_options *options, ad
     if (sched_getaffinity(0, sizeof(cpus), &cpus) == 0)
         count = CPU_COUNT(&cpus);
     engines->shard_count = 1 + (uint32_t)(count < ADK__SHARDS_MAX - 1 ? count : ADK__SHARDS_MAX - 1);
+    set_room(engines);
     failed = pthread_mutex_init(&engines->mutex, NULL);
     if (failed)
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make a lock");

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "adk_engine.h"
@@ -42,6 +43,8 @@ typedef struct adk__shard {
 typedef struct adk__engines {
     const adk_wasm_options *options; /* the backend's copy */
     uint32_t shard_count;            /* the last is the one without a pool */
+    uint32_t slots;                  /* of a pool, as address space allows */
+    bool is_narrow;                  /* address space is so short that memories are checked in code */
     pthread_mutex_t mutex;           /* of making shards */
     _Atomic(adk__shard *) shards[ADK__FLAVOURS][ADK__SHARDS_MAX];
 } adk__engines;

@@ -115,14 +115,24 @@ static bool may_go_on(void *interrupt)
 
 #define COMPILE_FAILED "failed to compile WASM module: "
 
+static bool is_systems(const wasmtime_error_t *error)
+{
+    uint8_t trap;
+
+    return adk_engine_error_kind(error, &trap) == ADK_ENGINE_SYSTEM;
+}
+
 /* Cold: the engine gives text only. Takes `error`. */
-static int explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal, wasmtime_error_t *error)
+static int explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal, wasmtime_error_t *error,
+                   adk_error **ret_error)
 {
     wasm_byte_vec_t names;
     bool valid = false;
-    wasmtime_error_t *again =
-        adk_engine_missing_features(binary.data, binary.size, may_go_on, interrupt, &valid, &names);
+    wasmtime_error_t *again;
 
+    if (is_systems(error))
+        return adk__engine_fail(ret_error, ADK_E_SYSTEM, "compile a module", error);
+    again = adk_engine_missing_features(binary.data, binary.size, may_go_on, interrupt, &valid, &names);
     if (again != NULL) {
         wasmtime_error_delete(again);
         return refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, COMPILE_FAILED, error);
@@ -263,7 +273,7 @@ static int compile_binary(adk__engines *engines, adk__module *module, adk__shard
     wasmtime_error_t *error = adk_engine_compile(shard->engine, binary.data, binary.size, &compiled);
 
     if (error != NULL)
-        return explain(binary, interrupt, refusal, error);
+        return explain(binary, interrupt, refusal, error, ret_error);
     module->shards[shard->index].module = compiled;
     module->cost_bytes = cost_of(compiled);
     (void)check_module(engines->options, module, compiled, refusal);

@@ -48,6 +48,21 @@ bool adk_test_sanitized(void)
 #endif
 }
 
+bool adk_test_under_tsan(void)
+{
+#if defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    return true;
+#else
+    return false;
+#endif
+#else
+    return false;
+#endif
+}
+
 uint64_t adk_test_now_ns(void)
 {
     struct timespec now;

@@ -31,6 +31,9 @@ bool adk_test_under_valgrind(void);
 /** Whether a sanitizer slows the tests down and fills shadow memory. */
 bool adk_test_sanitized(void);
 
+/** Whether it is the thread sanitizer. */
+bool adk_test_under_tsan(void);
+
 /** Skips the test at hand under valgrind, because a guest will trap in it. */
 #define SKIP_TRAPS_UNDER_VALGRIND()                                                     \
     do {                                                                                \

@@ -137,7 +137,7 @@ static void check_languages(uint32_t languages)
     if (adk_backend_new(&mock_ops, &mock, "mock", &capabilities, &backend, &error) != ADK_OK) {
         assert_int_equal(adk_error_code(error), ADK_E_INVALID);
     } else if (adk_backend_execute(backend, &request, NULL, &result, &error) == ADK_OK) {
-        assert_int_equal(adk_report_json(result, &text, NULL), ADK_OK);
+        assert_int_equal(adk_report_json(result, NULL, &text, NULL), ADK_OK);
         adk_free(text);
     } else {
         assert_int_equal(adk_error_code(error), ADK_E_INVALID);

@@ -26,7 +26,7 @@ static json_t *report_of(adk_result *result)
     json_t *json;
 
     adk__result_seal(result, "wasm", "wasm", "wasm");
-    assert_int_equal(adk_report_json(result, &text, NULL), ADK_OK);
+    assert_int_equal(adk_report_json(result, NULL, &text, NULL), ADK_OK);
     assert_null(strchr(text, '\n'));
     json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (json == NULL)

@@ -18,27 +18,27 @@ static uint64_t pick(uint64_t *random, uint64_t below)
 
 static void fill(adk__vfs_inode *file, uint64_t size, uint8_t value)
 {
-    static uint8_t data[256][CHUNK];
+    uint8_t data[CHUNK];
     size_t done = 0;
 
-    if (data[value][0] != value)
-        memset(data[value], value, CHUNK);
+    memset(data, value, CHUNK);
     for (uint64_t at = 0; at < size; at += CHUNK) {
-        assert_int_equal(adk__vfs_pwrite(file, data[value], CHUNK, at, &done), 0);
+        assert_int_equal(adk__vfs_pwrite(file, data, CHUNK, at, &done), 0);
         assert_int_equal(done, CHUNK);
     }
 }
 
 static void expect_all(adk__vfs_inode *file, uint64_t size, uint8_t value)
 {
+    uint8_t expected[CHUNK];
     uint8_t data[CHUNK];
     size_t done = 0;
 
+    memset(expected, value, CHUNK);
     for (uint64_t at = 0; at < size; at += CHUNK) {
         assert_int_equal(adk__vfs_pread(file, data, CHUNK, at, &done), 0);
         assert_int_equal(done, CHUNK);
-        for (size_t i = 0; i < CHUNK; i++)
-            assert_true(data[i] == value);
+        assert_memory_equal(data, expected, CHUNK);
     }
 }
 
@@ -184,15 +184,14 @@ static void test_small_pieces_come_back(void **state)
     const int count = 40000;
     fixture f = {0};
     uint64_t before;
-    char name[300];
+    char name[32];
 
     (void)state;
     fixture_begin(&f);
     before = f.used;
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < count; i++) {
-            memset(name, 'n', sizeof(name));
-            (void)snprintf(name, sizeof(name), "%d%.*s", i, i % 240, "");
+            (void)snprintf(name, sizeof(name), "%d", i);
             put(f.root, name, i % 3 == 0 ? "" : "content");
         }
         assert_int_equal(adk__vfs_size(f.root), count);
@@ -236,7 +235,7 @@ static void *write_and_check(void *data)
 {
     uint8_t value = *(const uint8_t *)data;
 
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 10; round++) {
         adk__vfs *vfs = NULL;
         adk__vfs_inode *file;
 
