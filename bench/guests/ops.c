@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BLOCK 65536
-#define BIG ((size_t)64 << 20)
+#define BIG   ((size_t)64 << 20)
 
 static char block[BLOCK];
 

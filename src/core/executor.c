@@ -111,7 +111,7 @@ static int build(const adk_executor_options *options, adk_executor **ret_executo
 
 int adk_executor_new(const adk_executor_options *given, adk_executor **ret_executor, adk_error **ret_error)
 {
-    adk_executor_options options;
+    adk_executor_options options = ADK_EXECUTOR_OPTIONS_INIT;
     adk_executor *executor = NULL;
     int status;
     int failed;
@@ -225,7 +225,7 @@ static int enqueue(adk_executor *executor, adk_job *job, adk_job **ret_job, adk_
 int adk_executor_submit(adk_executor *executor, const adk_submission *given, adk_job **ret_job, adk_error **ret_error)
 {
     uint64_t start_ns = adk__now_ns();
-    adk_submission submission;
+    adk_submission submission = ADK_SUBMISSION_INIT;
     adk_job *job = NULL;
     int status;
 

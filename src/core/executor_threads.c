@@ -15,13 +15,13 @@
  */
 #include "core/executor.h"
 
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
 #include <utlist.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 /* ---- a job's end -------------------------------------------------------------------------------------------------- */
 
@@ -159,50 +159,21 @@ static void *watch_queue(void *data)
     return NULL;
 }
 
-/* The host's signals are for the host's threads; those of a trap must get through. */
-static void block_signals(sigset_t *ret_before)
+int adk__executor_start(adk_executor *executor, uint32_t threads)
 {
-    static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
-    sigset_t blocked;
-
-    (void)sigfillset(&blocked);
-    for (size_t i = 0; i < ADK_COUNT(trap_signals); i++)
-        (void)sigdelset(&blocked, trap_signals[i]);
-    (void)pthread_sigmask(SIG_SETMASK, &blocked, ret_before);
-}
-
-static int start_all(adk_executor *executor, const pthread_attr_t *attributes, uint32_t threads)
-{
-    int failed = pthread_create(&executor->watcher, attributes, watch_queue, executor);
+    int failed = adk__thread_start(executor->stack_bytes, watch_queue, executor, &executor->watcher);
 
     if (failed)
         return failed;
     while (executor->thread_count < threads && !failed) {
-        failed = pthread_create(&executor->threads[executor->thread_count], attributes, run_jobs, executor);
+        pthread_t *thread = &executor->threads[executor->thread_count];
+
+        failed = adk__thread_start(executor->stack_bytes, run_jobs, executor, thread);
         if (!failed)
             executor->thread_count++;
     }
     if (failed)
         adk_executor_close(executor, ADK_SHUTDOWN_CANCEL);
-    return failed;
-}
-
-int adk__executor_start(adk_executor *executor, uint32_t threads)
-{
-    pthread_attr_t attributes;
-    sigset_t before;
-    int failed;
-
-    failed = pthread_attr_init(&attributes);
-    if (failed)
-        return failed;
-    failed = pthread_attr_setstacksize(&attributes, executor->stack_bytes);
-    if (!failed) {
-        block_signals(&before);
-        failed = start_all(executor, &attributes, threads);
-        (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
-    (void)pthread_attr_destroy(&attributes);
     return failed;
 }
 

@@ -79,7 +79,7 @@ static bool must_stop(struct copy *c)
 
 static int make_parents(struct copy *c)
 {
-    const char *slash = memrchr(guest_path(c), '/', c->guest.size);
+    const char *slash = c->guest.size == 0 ? NULL : memrchr(guest_path(c), '/', c->guest.size);
     int failed = 0;
 
     if (slash != NULL)

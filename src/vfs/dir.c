@@ -66,7 +66,7 @@ static int insert_entry(adk__vfs_inode *inode, entry *e)
 int adk__vfs_dir_add(adk__vfs_inode *inode, const char *name, size_t name_size, adk__vfs_inode *child)
 {
     adk__vfs_dir *dir = &inode->dir;
-    entry *e;
+    entry *e = NULL;
     int r;
 
     r = adk__vfs_dir_own(inode);
@@ -133,7 +133,7 @@ static int own_child(adk__vfs_inode *inode, uint32_t i)
     adk__vfs_dir *dir = &inode->dir;
     uint32_t number = node_of(dir)->first + i;
     const adk__vfs_node *node = &dir->image->nodes[number];
-    entry *e;
+    entry *e = NULL;
     int r;
 
     r = new_entry(inode->vfs, node->name, node->name_size, false, &e);

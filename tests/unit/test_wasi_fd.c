@@ -507,9 +507,9 @@ static void test_directory_is_no_file(void **state)
 
     put_iovec(g, 0, AT_DATA, 10);
     FAILS(ADK__WASI_EISDIR, CALL(g, fd_read, 3, AT_IOVECS, 1, AT_RESULT));
-    FAILS(ADK__WASI_EISDIR, CALL(g, fd_write, 3, AT_IOVECS, 1, AT_RESULT));
+    FAILS(ADK__WASI_EBADF, CALL(g, fd_write, 3, AT_IOVECS, 1, AT_RESULT));
     FAILS(ADK__WASI_EISDIR, CALL(g, fd_pread, 3, AT_IOVECS, 1, 0, AT_RESULT));
-    FAILS(ADK__WASI_EISDIR, CALL(g, fd_pwrite, 3, AT_IOVECS, 1, 0, AT_RESULT));
+    FAILS(ADK__WASI_EBADF, CALL(g, fd_pwrite, 3, AT_IOVECS, 1, 0, AT_RESULT));
     FAILS(ADK__WASI_EISDIR, CALL(g, fd_filestat_set_size, 3, 0));
     FAILS(ADK__WASI_ENAMETOOLONG, CALL(g, fd_prestat_dir_name, 3, AT_RESULT, 0));
     OK(CALL(g, fd_prestat_dir_name, 3, AT_RESULT, 2));

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <wasi/api.h>
 
-#define ROOT 3 /* the one preopen that is always there: "/" */
+#define ROOT       3 /* the one preopen that is always there: "/" */
 #define ALL_RIGHTS (~(__wasi_rights_t)0 >> (64 - 30))
-#define READ_WRITE                                                                                                             \
-    (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_TELL |                         \
-     __WASI_RIGHTS_FD_FILESTAT_GET | __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_FILESTAT_SET_TIMES |               \
-     __WASI_RIGHTS_FD_ALLOCATE | __WASI_RIGHTS_FD_ADVISE | __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC |                \
+#define READ_WRITE                                                                                              \
+    (__WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE | __WASI_RIGHTS_FD_SEEK | __WASI_RIGHTS_FD_TELL |           \
+     __WASI_RIGHTS_FD_FILESTAT_GET | __WASI_RIGHTS_FD_FILESTAT_SET_SIZE | __WASI_RIGHTS_FD_FILESTAT_SET_TIMES | \
+     __WASI_RIGHTS_FD_ALLOCATE | __WASI_RIGHTS_FD_ADVISE | __WASI_RIGHTS_FD_SYNC | __WASI_RIGHTS_FD_DATASYNC |  \
      __WASI_RIGHTS_FD_FDSTAT_SET_FLAGS | __WASI_RIGHTS_POLL_FD_READWRITE)
 #define ANY_OF(...) ((const int[]){__VA_ARGS__, -1})
 
@@ -28,18 +28,18 @@ static inline void check__errno(int line, const char *what, int got, const int *
 }
 
 /* The call must succeed, fail with this error, or fail with one of these. */
-#define OK(call) check__errno(__LINE__, #call, (call), ANY_OF(0))
-#define FAILS(call, error) check__errno(__LINE__, #call, (call), ANY_OF(__WASI_ERRNO_##error))
+#define OK(call)               check__errno(__LINE__, #call, (call), ANY_OF(0))
+#define FAILS(call, error)     check__errno(__LINE__, #call, (call), ANY_OF(__WASI_ERRNO_##error))
 #define FAILS2(call, one, two) check__errno(__LINE__, #call, (call), ANY_OF(__WASI_ERRNO_##one, __WASI_ERRNO_##two))
-#define FAILS3(call, one, two, three)                                                                                          \
+#define FAILS3(call, one, two, three) \
     check__errno(__LINE__, #call, (call), ANY_OF(__WASI_ERRNO_##one, __WASI_ERRNO_##two, __WASI_ERRNO_##three))
 
-#define CHECK(condition)                                                                                                       \
-    do {                                                                                                                       \
-        if (!(condition)) {                                                                                                    \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #condition);                                                           \
-            exit(1);                                                                                                           \
-        }                                                                                                                      \
+#define CHECK(condition)                                            \
+    do {                                                            \
+        if (!(condition)) {                                         \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #condition); \
+            exit(1);                                                \
+        }                                                           \
     } while (0)
 
 /* Opens with rights to read and write, and tells the error. */
@@ -48,7 +48,8 @@ static inline int open_at(__wasi_fd_t dir, const char *path, __wasi_oflags_t ofl
 {
     bool directory = (oflags & __WASI_OFLAGS_DIRECTORY) != 0;
 
-    return __wasi_path_open(dir, 0, path, oflags, directory ? ALL_RIGHTS & ~(__wasi_rights_t)__WASI_RIGHTS_FD_WRITE : READ_WRITE,
+    return __wasi_path_open(dir, 0, path, oflags,
+                            directory ? ALL_RIGHTS & ~(__wasi_rights_t)__WASI_RIGHTS_FD_WRITE : READ_WRITE,
                             directory ? ALL_RIGHTS : 0, fdflags, ret_fd);
 }
 

@@ -35,7 +35,7 @@ static int list(__wasi_fd_t dir, __wasi_size_t size, struct entry *entries, int 
         }
         if (used < size)
             return count;
-        CHECK(at > 0);      /* the buffers here hold an entry at least: it must go on */
+        CHECK(at > 0); /* the buffers here hold an entry at least: it must go on */
     }
 }
 

@@ -2,8 +2,9 @@
 #include "check.h"
 
 /* The header's functions measure paths with strlen; this one takes what it is given. */
-__attribute__((import_module("wasi_snapshot_preview1"), import_name("path_open"))) int raw_open(
-    int fd, int dirflags, const char *path, int size, int oflags, long long base, long long inheriting, int fdflags, int *ret_fd);
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("path_open"))) int
+raw_open(int fd, int dirflags, const char *path, int size, int oflags, long long base, long long inheriting,
+         int fdflags, int *ret_fd);
 
 int main(void)
 {
@@ -48,10 +49,12 @@ int main(void)
     OK(__wasi_fd_close(other));
     OK(__wasi_path_open(dir, 0, ".", 0, 0, 0, 0, &other));
     OK(__wasi_fd_close(other));
-    FAILS(__wasi_path_open(ROOT, 0, "d", __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE, 0, 0, &other),
+    FAILS(__wasi_path_open(ROOT, 0, "d", __WASI_OFLAGS_DIRECTORY, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE, 0, 0,
+                           &other),
           ISDIR);
     FAILS2(open_at(ROOT, "d", __WASI_OFLAGS_CREAT | __WASI_OFLAGS_DIRECTORY, 0, &other), INVAL, ISDIR);
-    FAILS2(__wasi_path_open(ROOT, 0, "newdir", __WASI_OFLAGS_CREAT | __WASI_OFLAGS_DIRECTORY, 0, 0, 0, &other), INVAL, NOENT);
+    FAILS2(__wasi_path_open(ROOT, 0, "newdir", __WASI_OFLAGS_CREAT | __WASI_OFLAGS_DIRECTORY, 0, 0, 0, &other), INVAL,
+           NOENT);
     CHECK(!exists(ROOT, "newdir"));
     return 0;
 }

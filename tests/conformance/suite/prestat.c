@@ -7,7 +7,8 @@ int main(void)
     __wasi_fdstat_t status;
     uint8_t name[8] = "";
     __wasi_rights_t needed = __WASI_RIGHTS_PATH_OPEN | __WASI_RIGHTS_PATH_CREATE_FILE | __WASI_RIGHTS_FD_READDIR |
-                             __WASI_RIGHTS_PATH_FILESTAT_GET | __WASI_RIGHTS_PATH_UNLINK_FILE | __WASI_RIGHTS_PATH_SYMLINK;
+                             __WASI_RIGHTS_PATH_FILESTAT_GET | __WASI_RIGHTS_PATH_UNLINK_FILE |
+                             __WASI_RIGHTS_PATH_SYMLINK;
 
     OK(__wasi_fd_prestat_get(ROOT, &prestat));
     CHECK(prestat.tag == __WASI_PREOPENTYPE_DIR && prestat.u.dir.pr_name_len == 1);

@@ -16,7 +16,8 @@ int main(void)
     OK(__wasi_fd_fdstat_get(fd, &status));
     CHECK((status.fs_rights_base & __WASI_RIGHTS_FD_WRITE) == 0);
     FAILS2(__wasi_fd_write(fd, out, 1, &done), NOTCAPABLE, BADF);
-    FAILS2(__wasi_path_open(dir, 0, "f", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE, 0, 0, &fd), NOTCAPABLE, PERM);
+    FAILS2(__wasi_path_open(dir, 0, "f", 0, __WASI_RIGHTS_FD_READ | __WASI_RIGHTS_FD_WRITE, 0, 0, &fd), NOTCAPABLE,
+           PERM);
     FAILS2(__wasi_path_open(dir, 0, "new", __WASI_OFLAGS_CREAT, __WASI_RIGHTS_FD_READ, 0, 0, &fd), NOTCAPABLE, PERM);
     FAILS2(__wasi_path_open(dir, 0, "f", __WASI_OFLAGS_TRUNC, __WASI_RIGHTS_FD_READ, 0, 0, &fd), NOTCAPABLE, PERM);
     FAILS2(__wasi_path_unlink_file(dir, "f"), NOTCAPABLE, PERM);

@@ -57,7 +57,7 @@ static int do_number(int argc, char **argv)
 
 static int do_exit(int argc, char **argv)
 {
-    printf("leaving");      /* a buffer without a newline: exit() must bring it out */
+    printf("leaving"); /* a buffer without a newline: exit() must bring it out */
     exit(argc > 0 ? atoi(argv[0]) : 0);
 }
 
@@ -107,7 +107,7 @@ static int do_random(int argc, char **argv)
             fail("getentropy");
     for (size_t i = 0; i < sizeof(large); i++)
         sum += large[i];
-    printf(" %llu\n", sum / sizeof(large));     /* about 127 */
+    printf(" %llu\n", sum / sizeof(large)); /* about 127 */
     return 0;
 }
 
@@ -199,8 +199,8 @@ static int do_floats(int argc, char **argv)
     printf("%f %e %g %.3f %.0f %a\n", 3.141592653589793, 6.02214076e23, 1e-10, 2.0005, 0.5, 1.0);
     printf("%g %g %g %.17g %g\n", INFINITY, -INFINITY, NAN, 0.1, -0.0);
     printf("%.6f %.6f %.6f\n", sin(1.0), sqrt(2.0), pow(2.0, 0.5));
-    printf("%s %d %lld %llu %x %c %5d|%-5d|%05d\n", "s", -1, -9223372036854775807LL - 1, 18446744073709551615ULL, 255, 'c', 42,
-           42, 42);
+    printf("%s %d %lld %llu %x %c %5d|%-5d|%05d\n", "s", -1, -9223372036854775807LL - 1, 18446744073709551615ULL, 255,
+           'c', 42, 42, 42);
     return 0;
 }
 
@@ -269,8 +269,9 @@ static int do_files(int argc, char **argv)
 /* Tries what would show something of the host: every answer must be an error. */
 static int do_escape(int argc, char **argv)
 {
-    static const char *const paths[] = {"/etc/passwd", "/proc/self/environ", "../../../../etc/passwd", "/../etc/passwd",
-                                        "/dev/null", "/tmp", "//etc//passwd", "etc/passwd", "/./../../etc/passwd"};
+    static const char *const paths[] = {"/etc/passwd",    "/proc/self/environ", "../../../../etc/passwd",
+                                        "/../etc/passwd", "/dev/null",          "/tmp",
+                                        "//etc//passwd",  "etc/passwd",         "/./../../etc/passwd"};
     int opened = 0;
 
     (void)argc, (void)argv;
@@ -302,7 +303,8 @@ static int do_fill_files(int argc, char **argv)
             break;
         total += done;
     }
-    printf("%lld bytes, then %s\n", total, errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? "no space" : strerror(errno));
+    printf("%lld bytes, then %s\n", total,
+           errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? "no space" : strerror(errno));
     return 0;
 }
 
@@ -343,12 +345,13 @@ static const struct part {
     const char *name;
     int (*run)(int argc, char **argv);
 } parts[] = {
-    {"show", do_show},       {"number", do_number}, {"exit", do_exit},     {"sleep", do_sleep},
-    {"clock", do_clock},     {"random", do_random}, {"malloc", do_malloc}, {"abort", do_abort},
-    {"assert", do_assert},   {"deep", do_deep},     {"isatty", do_isatty}, {"buffers", do_buffers},
-    {"floats", do_floats},   {"both", do_both},     {"write", do_write},   {"files", do_files},
-    {"escape", do_escape},   {"fill-files", do_fill_files}, {"yield", do_yield}, {"read-loop", do_read_loop},
-    {"closed", do_closed},
+    {"show", do_show},     {"number", do_number},       {"exit", do_exit},
+    {"sleep", do_sleep},   {"clock", do_clock},         {"random", do_random},
+    {"malloc", do_malloc}, {"abort", do_abort},         {"assert", do_assert},
+    {"deep", do_deep},     {"isatty", do_isatty},       {"buffers", do_buffers},
+    {"floats", do_floats}, {"both", do_both},           {"write", do_write},
+    {"files", do_files},   {"escape", do_escape},       {"fill-files", do_fill_files},
+    {"yield", do_yield},   {"read-loop", do_read_loop}, {"closed", do_closed},
 };
 
 int main(int argc, char **argv)

@@ -6,8 +6,8 @@
 
 #define FDS 6
 
-static const char *const names[] = {"a", "b", "c", "d", "a/a", "a/b", "b/a", "b/b", "a/a/a", "b/a/b",
-                                    "c/", "d/", "a/b/", "b/a/", "a/.", "c/d", "d/a", "d/a/b", "./c", "a//b"};
+static const char *const names[] = {"a",  "b",  "c",    "d",    "a/a", "a/b", "b/a", "b/b",   "a/a/a", "b/a/b",
+                                    "c/", "d/", "a/b/", "b/a/", "a/.", "c/d", "d/a", "d/a/b", "./c",   "a//b"};
 static const char *const targets[] = {"a", "b", "a/b", "c", "d/", "a/a/a", "b/.", "nowhere", "d"};
 
 static const int whences[] = {SEEK_SET, SEEK_CUR, SEEK_END};
@@ -42,7 +42,8 @@ static void about(const char *path, int flags)
 
     told(flags ? "lstat" : "stat", path, result == 0 ? type_name(stat.st_mode) : "", result);
     if (result == 0)
-        printf("  %lld bytes, %lld links\n", S_ISDIR(stat.st_mode) ? 0 : (long long)stat.st_size, (long long)stat.st_nlink);
+        printf("  %lld bytes, %lld links\n", S_ISDIR(stat.st_mode) ? 0 : (long long)stat.st_size,
+               (long long)stat.st_nlink);
 }
 
 static void count(const char *path)

@@ -80,8 +80,10 @@ static void lengths(void)
 
 static void odd_names(void)
 {
-    static const char *const names[] = {"a b", "tab\there", "new\nline", "-rf", "*", "...", "..a", ".hidden", "quote\"'", "back\\slash",
-                                        "\xe2\x82\xac", "\xf0\x9f\x90\x8d", "a:b", "%s%n", " ", "\x01", "\x7f", "UPPER", "upper"};
+    static const char *const names[] = {
+        "a b",         "tab\there",    "new\nline",        "-rf", "*",    "...", "..a",  ".hidden", "quote\"'",
+        "back\\slash", "\xe2\x82\xac", "\xf0\x9f\x90\x8d", "a:b", "%s%n", " ",   "\x01", "\x7f",    "UPPER",
+        "upper"};
 
     SAY(mkdir("odd", 0777));
     SAY(chdir("odd"));

@@ -1,7 +1,10 @@
 /* open: each set of flags on each kind of thing; what the descriptor can then do; what is left. */
 #include "native.h"
 
-#define CASE(flags) {#flags, flags}
+#define CASE(flags)   \
+    {                 \
+#flags, flags \
+    }
 
 static const struct {
     const char *text;
@@ -30,9 +33,9 @@ static const struct {
     CASE(O_RDONLY | O_NONBLOCK),
 };
 
-static const char *const paths[] = {"file",      "file/",       "file/x",       "directory", "directory/", "directory/.",
-                                    "link",      "link/",       "to-directory", "to-directory/", "dangling", "dangling/",
-                                    "loop",      "missing",     "missing/",     "missing/x"};
+static const char *const paths[] = {"file", "file/",   "file/x",       "directory",     "directory/", "directory/.",
+                                    "link", "link/",   "to-directory", "to-directory/", "dangling",   "dangling/",
+                                    "loop", "missing", "missing/",     "missing/x"};
 
 static void build(void)
 {

@@ -1,10 +1,12 @@
 /* rename: each kind of source onto each kind of target, in all spellings, with what is left after it. */
 #include "native.h"
 
-static const char *const sources[] = {"f",      "f/",     "e",       "e/",      "d",      "d/",  "lf",     "lf/", "ld", "ld/",
-                                      "dangling", "missing", "missing/", "d/inner", "d/inner/.", ".", "f/x", "d/."};
-static const char *const targets[] = {"f2",  "f2/", "e2",      "e2/",  "d2",   "d2/",       "l2",  "ld2", "ld2/", "new",
-                                      "new/", "new/x", "d/inner/x", "d", "f2/x", "d2/inner2", "e2/.", "dangling2", "dangling2/"};
+static const char *const sources[] = {"f",        "f/",      "e",         "e/",  "d",        "d/",
+                                      "lf",       "lf/",     "ld",        "ld/", "dangling", "missing",
+                                      "missing/", "d/inner", "d/inner/.", ".",   "f/x",      "d/."};
+static const char *const targets[] = {"f2",   "f2/",       "e2",   "e2/",       "d2",        "d2/",       "l2",
+                                      "ld2",  "ld2/",      "new",  "new/",      "new/x",     "d/inner/x", "d",
+                                      "f2/x", "d2/inner2", "e2/.", "dangling2", "dangling2/"};
 
 /* The same small tree each time: e is empty, d is not, l is a link. */
 static void build(void)

@@ -46,15 +46,15 @@ static void times(void)
     stat("file", &before);
     put("file", "new content");
     stat("file", &after);
-    printf("modification time went on: %d\n", after.st_mtim.tv_sec > before.st_mtim.tv_sec ||
-                                                  (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
-                                                   after.st_mtim.tv_nsec >= before.st_mtim.tv_nsec));
+    printf("modification time went on: %d\n",
+           after.st_mtim.tv_sec > before.st_mtim.tv_sec ||
+               (after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec >= before.st_mtim.tv_nsec));
     stat(".", &before);
     put("another", "");
     stat(".", &after);
-    printf("a new entry: %d\n", after.st_mtim.tv_sec > before.st_mtim.tv_sec ||
-                                    (after.st_mtim.tv_sec == before.st_mtim.tv_sec &&
-                                     after.st_mtim.tv_nsec >= before.st_mtim.tv_nsec));
+    printf("a new entry: %d\n",
+           after.st_mtim.tv_sec > before.st_mtim.tv_sec ||
+               (after.st_mtim.tv_sec == before.st_mtim.tv_sec && after.st_mtim.tv_nsec >= before.st_mtim.tv_nsec));
     SAY(unlink("another"));
 }
 

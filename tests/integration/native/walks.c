@@ -15,8 +15,11 @@ static int by_text(const void *a, const void *b)
 
 static int note(const char *path, const struct stat *stat, int kind, struct FTW *where)
 {
-    static const char *const kinds[] = {
-        [FTW_F] = "file", [FTW_D] = "directory", [FTW_DP] = "directory behind", [FTW_SL] = "link", [FTW_SLN] = "dangling"};
+    static const char *const kinds[] = {[FTW_F] = "file",
+                                        [FTW_D] = "directory",
+                                        [FTW_DP] = "directory behind",
+                                        [FTW_SL] = "link",
+                                        [FTW_SLN] = "dangling"};
 
     if (seen_count < COUNT(seen))
         snprintf(seen[seen_count++], sizeof seen[0], "%.40s %s, level %d, base %d, size %lld", path, kinds[kind],
@@ -93,7 +96,7 @@ static void copy(const char *from, const char *to)
     free(entries);
 }
 
-static int delete(const char *path, const struct stat *stat, int kind, struct FTW *where)
+static int delete (const char *path, const struct stat *stat, int kind, struct FTW *where)
 {
     (void)stat;
     (void)kind;
