@@ -17,11 +17,19 @@ ADK_BEGIN_DECLS
 typedef struct adk_report_options {
     size_t struct_size;
     const char *output_error_cstr; /**< why files that came back could not be kept: the key `output_error` */
+    uint32_t flags;                /**< ADK_REPORT_* bits */
+    uint32_t reserved;             /**< 0 */
 } adk_report_options;
-#define ADK_REPORT_OPTIONS_INIT          \
-    {                                    \
-        sizeof(adk_report_options), NULL \
+#define ADK_REPORT_OPTIONS_INIT                \
+    {                                          \
+        sizeof(adk_report_options), NULL, 0, 0 \
     }
+
+/** Bits of adk_report_options.flags. */
+enum {
+    ADK_REPORT_ASCII =
+        1u << 0 /**< all but printable ASCII is escaped: for terminals, which obey more than C0 controls */
+};
 
 /**
  * Writes a result as JSON. `options` may be NULL.

@@ -26,9 +26,11 @@ static void pass_stars(const char *pattern, size_t pattern_size, unsigned char *
     }
 }
 
-/* From the last state to the first, so that each is read before it is written. */
-static void step(const char *pattern, size_t pattern_size, unsigned char *states, char byte)
+/* From the last state to the first, so that each is read before it is written. False where none is left. */
+static bool step(const char *pattern, size_t pattern_size, unsigned char *states, char byte)
 {
+    bool alive = false;
+
     for (size_t at = pattern_size + 1; at-- > 0;) {
         bool was = states[at] != 0;
         bool doubled = is_star(pattern, pattern_size, at) &&
@@ -36,22 +38,27 @@ static void step(const char *pattern, size_t pattern_size, unsigned char *states
 
         states[at] = was && is_star(pattern, pattern_size, at) && (byte != '/' || doubled);
         if (was && at < pattern_size && (pattern[at] == byte || (pattern[at] == '?' && byte != '/')) &&
-            !is_star(pattern, pattern_size, at))
+            !is_star(pattern, pattern_size, at)) {
             states[at + 1] = 1;
+            alive = true;
+        }
+        alive = alive || states[at] != 0;
     }
+    return alive;
 }
 
 bool adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size)
 {
     unsigned char *states = calloc(pattern_size + 1, 1);
+    bool alive = true;
     bool matches;
 
     if (states == NULL)
         return false;
     states[0] = 1;
     pass_stars(pattern, pattern_size, states);
-    for (size_t i = 0; i < path_size && !(path[i] == '/' && states[pattern_size] != 0); i++) {
-        step(pattern, pattern_size, states, path[i]);
+    for (size_t i = 0; alive && i < path_size && !(path[i] == '/' && states[pattern_size] != 0); i++) {
+        alive = step(pattern, pattern_size, states, path[i]);
         pass_stars(pattern, pattern_size, states);
     }
     matches = states[pattern_size] != 0;

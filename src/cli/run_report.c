@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/command.h"
@@ -221,6 +222,7 @@ int cli_run_report(struct cli_run *run)
     int status = 0;
     adk_report_options options = ADK_REPORT_OPTIONS_INIT;
 
+    options.flags = isatty(STDOUT_FILENO) ? ADK_REPORT_ASCII : 0;
     if (run->save_failed != ADK_OK)
         options.output_error_cstr = adk_error_message_cstr(run->save_error);
     if (adk_report_json(run->result, &options, &text, &error) != ADK_OK)

@@ -141,6 +141,10 @@ static int call(const adk_backend *backend, const adk_request *request, adk_canc
     adk_error *error = NULL;
     int status = backend->ops.execute(backend->state, request, cancel, ret_result, &error);
 
+    if (status != ADK_OK) {
+        adk_result_free(*ret_result); /* theirs is not to be leaked, nor to be given out */
+        *ret_result = NULL;
+    }
     if (status < ADK_OK && ret_error != NULL)
         *ret_error = error;
     else

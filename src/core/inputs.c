@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "core/error.h"
 #include "core/request.h"
 
@@ -46,12 +47,19 @@ static const char *guest_path(const struct copy *c)
     return (const char *)c->guest.data;
 }
 
+/* As much of a path as a message shows. */
+static int shown(const adk__buf *path)
+{
+    return (int)(path->size < ADK__NAME_SHOWN ? path->size : ADK__NAME_SHOWN);
+}
+
 /* An error that the path explains is the caller's. */
 static int fail_host(struct copy *c, const char *what, int error)
 {
-    bool theirs = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP;
+    bool theirs = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP ||
+                  error == ENAMETOOLONG;
 
-    return adk__fail(c->ret_error, theirs ? ADK_E_INVALID : ADK_E_SYSTEM, error, "%s \"%.*s\"", what, (int)c->host.size,
+    return adk__fail(c->ret_error, theirs ? ADK_E_INVALID : ADK_E_SYSTEM, error, "%s \"%.*s\"", what, shown(&c->host),
                      (const char *)c->host.data);
 }
 
@@ -65,7 +73,7 @@ static int fail_tree(struct copy *c, int error)
     if (error == -ENOMEM)
         return adk__fail_nomem(c->ret_error);
     return adk__fail(c->ret_error, ADK_E_INVALID, -error, "put the file \"/%.*s\" into the guest's tree",
-                     (int)c->guest.size, (const char *)c->guest.data);
+                     shown(&c->guest), (const char *)c->guest.data);
 }
 
 static bool must_stop(struct copy *c)
@@ -143,7 +151,7 @@ static int enter(struct copy *c, int *take_fd)
     struct level *level;
 
     if (c->depth == DEPTH_MAX)
-        return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" lies deeper than %d directories", (int)c->host.size,
+        return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" lies deeper than %d directories", shown(&c->host),
                          (const char *)c->host.data, DEPTH_MAX);
     level = malloc(sizeof(*level));
     if (level == NULL)
@@ -193,11 +201,11 @@ static int copy_open(struct copy *c, int *take_fd)
     if (S_ISDIR(info.st_mode))
         return copy_directory(c, take_fd);
     if (!S_ISREG(info.st_mode))
-        return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" is neither a file nor a directory",
-                         (int)c->host.size, (const char *)c->host.data);
+        return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" is neither a file nor a directory", shown(&c->host),
+                         (const char *)c->host.data);
     if (c->guest.size == 0)
         return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" is a file: only a directory can be the root",
-                         (int)c->host.size, (const char *)c->host.data);
+                         shown(&c->host), (const char *)c->host.data);
     return copy_file(c, *take_fd);
 }
 
@@ -214,7 +222,7 @@ static int copy_entry(struct copy *c, const char *name)
         return copy_link(c, dir, name);
     if (!S_ISDIR(info.st_mode) && !S_ISREG(info.st_mode))
         return adk__fail(c->ret_error, ADK_E_INVALID, 0, "\"%.*s\" is neither a file nor a directory nor a link",
-                         (int)c->host.size, (const char *)c->host.data);
+                         shown(&c->host), (const char *)c->host.data);
     fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return fail_host(c, "open", errno);
@@ -229,7 +237,7 @@ static int append_name(struct copy *c, const char *name)
     c->host.size = c->level->host_size;
     if ((c->guest.size > 0 && adk__buf_append(&c->guest, "/", 1) != 0) || adk__buf_append(&c->guest, name, size) != 0 ||
         adk__buf_append(&c->host, "/", 1) != 0 || adk__buf_append(&c->host, name, size) != 0)
-        return adk__fail(c->ret_error, ADK_E_INVALID, ENAMETOOLONG, "copy the directory \"%.*s\"", (int)c->host.size,
+        return adk__fail(c->ret_error, ADK_E_INVALID, ENAMETOOLONG, "copy the directory \"%.*s\"", shown(&c->host),
                          (const char *)c->host.data);
     return ADK_OK;
 }

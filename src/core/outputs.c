@@ -14,6 +14,12 @@
 
 #define COPY_BYTES ((uint64_t)1 << 20)
 
+/* A guest can give one file many thousand names, each of 4 KiB. */
+#define NAMES_BYTES ((uint64_t)16 << 20)
+
+#define WORK_BYTES ((uint64_t)64 << 10)
+#define ENTRY_WORK 256 /* what an entry costs beside its path */
+
 /* Ends a walk. */
 enum {
     WALK_STOP = 1,
@@ -23,12 +29,24 @@ enum {
 struct collection {
     adk_result *result;
     uint64_t left_bytes; /* of the limit on content */
+    uint64_t left_names; /* of what all names may take, in bytes */
+    uint64_t work;       /* done since time was last looked at, in bytes or what costs as much */
     adk__outputs_go_on go_on;
     void *go_on_data;
     uint32_t output;   /* index of the output being collected */
     adk_bytes base;    /* what the walk's paths are relative to */
     adk_bytes pattern; /* to be matched; nothing: all */
 };
+
+/* Looks at the time once so much work has been done; false where there is none left. */
+static bool may_work(struct collection *c, uint64_t amount)
+{
+    c->work += amount;
+    if (c->work < WORK_BYTES)
+        return true;
+    c->work = 0;
+    return c->go_on(c->go_on_data);
+}
 
 static int new_file(struct collection *c, adk_bytes path, adk_file_out **ret_file)
 {
@@ -37,6 +55,9 @@ static int new_file(struct collection *c, adk_bytes path, adk_file_out **ret_fil
     size_t size = 1 + c->base.size + slash + path.size;
     char *full;
 
+    if (size > c->left_names)
+        return WALK_STOP;
+    c->left_names -= size;
     if (result->file_count == result->file_capacity) {
         size_t capacity = result->file_capacity == 0 ? 16 : result->file_capacity * 2;
         adk_file_out *files = realloc(result->files, capacity * sizeof(*files));
@@ -83,16 +104,21 @@ static int read_content(struct collection *c, adk__vfs_inode *inode, adk_file_ou
     return done < wanted ? WALK_STOP : 0;
 }
 
-static int read_target(adk__vfs_inode *root, adk_file_out *file)
+static int read_target(struct collection *c, adk__vfs_inode *root, adk_file_out *file)
 {
     const char *path = (const char *)file->path.data + 1;
-    char *target = malloc(ADK__VFS_PATH_MAX);
+    char *target;
+    size_t wanted;
     size_t size = 0;
 
+    wanted = (size_t)(file->size_bytes < c->left_bytes ? file->size_bytes : c->left_bytes);
+    target = malloc(wanted + 1);
     if (target == NULL)
         return WALK_NOMEM;
-    if (adk__vfs_readlink(root, path, file->path.size - 1, target, ADK__VFS_PATH_MAX, &size) != 0)
+    if (adk__vfs_readlink(root, path, file->path.size - 1, target, wanted, &size) != 0)
         size = 0;
+    c->left_bytes -= size;
+    file->truncated = size < file->size_bytes;
     file->content = adk_bytes_make(target, size);
     return 0;
 }
@@ -103,7 +129,7 @@ static int add(struct collection *c, adk_bytes path, adk__vfs_inode *root, adk__
     adk_file_out *file;
     int failed;
 
-    if (c->result->file_count >= ADK_FILES_MAX || !c->go_on(c->go_on_data))
+    if (c->result->file_count >= ADK_FILES_MAX || !may_work(c, ENTRY_WORK))
         return WALK_STOP;
     failed = new_file(c, path, &file);
     if (failed)
@@ -113,13 +139,12 @@ static int add(struct collection *c, adk_bytes path, adk__vfs_inode *root, adk__
     if (info.type == ADK__VFS_TYPE_DIRECTORY)
         return 0;
     file->size_bytes = info.size;
-    return info.type == ADK__VFS_TYPE_FILE ? read_content(c, inode, file) : read_target(root, file);
+    return info.type == ADK__VFS_TYPE_FILE ? read_content(c, inode, file) : read_target(c, root, file);
 }
 
 struct walk {
     struct collection *c;
     adk__vfs_inode *root;
-    uint64_t seen;
 };
 
 static int visit(void *data, const char *path, size_t path_size, adk__vfs_inode *inode)
@@ -127,7 +152,7 @@ static int visit(void *data, const char *path, size_t path_size, adk__vfs_inode 
     struct walk *walk = data;
     const adk_bytes *pattern = &walk->c->pattern;
 
-    if (++walk->seen % 256 == 0 && !walk->c->go_on(walk->c->go_on_data))
+    if (!may_work(walk->c, ENTRY_WORK + path_size * (pattern->size + 1)))
         return WALK_STOP;
     if (pattern->size > 0 && !adk__glob_match(pattern->data, pattern->size, path, path_size))
         return 0;
@@ -136,7 +161,7 @@ static int visit(void *data, const char *path, size_t path_size, adk__vfs_inode 
 
 static int collect_tree(struct collection *c, adk__vfs_inode *root, adk__vfs_inode *dir)
 {
-    struct walk walk = {c, root, 0};
+    struct walk walk = {c, root};
     uint64_t skipped = 0;
     int r = adk__vfs_walk(dir, false, visit, &walk, &skipped);
 
@@ -168,8 +193,11 @@ static int collect_named(struct collection *c, adk__vfs_inode *root, adk_bytes p
 int adk__outputs_collect(const adk_request *request, adk__vfs *vfs, adk__outputs_go_on go_on, void *go_on_data,
                          adk_result *result)
 {
-    struct collection c = {
-        .result = result, .left_bytes = request->outputs_limit_bytes, .go_on = go_on, .go_on_data = go_on_data};
+    struct collection c = {.result = result,
+                           .left_bytes = request->outputs_limit_bytes,
+                           .left_names = NAMES_BYTES,
+                           .go_on = go_on,
+                           .go_on_data = go_on_data};
     adk__vfs_inode *root = adk__vfs_root(vfs);
     int r = 0;
 
@@ -180,6 +208,10 @@ int adk__outputs_collect(const adk_request *request, adk__vfs *vfs, adk__outputs
         c.output = (uint32_t)i;
         c.base = adk_bytes_make(NULL, 0);
         c.pattern = adk_bytes_make(NULL, 0);
+        if (!go_on(go_on_data)) {
+            r = WALK_STOP;
+            break;
+        }
         if (!adk__glob_is_pattern(path.data, path.size)) {
             r = collect_named(&c, root, path);
         } else {

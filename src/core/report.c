@@ -40,9 +40,23 @@ static json_t *word(const char *of)
     return of == NULL ? json_null() : json_string(of);
 }
 
+static json_t *escaped(adk_bytes bytes)
+{
+    adk__buf buf = ADK__BUF_INIT(bytes.size * 4 + 8);
+    json_t *json = NULL;
+
+    if (adk__text_append_escaped(&buf, bytes.data, bytes.size, bytes.size) == 0)
+        json = json_stringn((const char *)buf.data, buf.size);
+    adk__buf_free(&buf);
+    return json;
+}
+
+/* Whatever is not UTF-8 by the time it comes here is written escaped, rather than not at all. */
 static json_t *text(adk_bytes bytes)
 {
-    return bytes.size == 0 ? json_string("") : json_stringn(bytes.data, bytes.size);
+    if (bytes.size == 0)
+        return json_string("");
+    return adk__utf8_valid(bytes.data, bytes.size) ? json_stringn(bytes.data, bytes.size) : escaped(bytes);
 }
 
 static json_t *text_or_null(adk_bytes bytes)
@@ -54,17 +68,6 @@ static json_t *text_or_null(adk_bytes bytes)
 static json_t *number_text(bool known, uint64_t value)
 {
     return known ? json_sprintf("%llu", (unsigned long long)value) : json_null();
-}
-
-static json_t *escaped(adk_bytes bytes)
-{
-    adk__buf buf = ADK__BUF_INIT(bytes.size * 4 + 8);
-    json_t *json = NULL;
-
-    if (adk__text_append_escaped(&buf, bytes.data, bytes.size, bytes.size) == 0)
-        json = text(adk_bytes_make(buf.data, buf.size));
-    adk__buf_free(&buf);
-    return json;
 }
 
 static json_t *base64(adk_bytes bytes)
@@ -183,14 +186,27 @@ static json_t *trap_json(const adk_result *result)
     return trap;
 }
 
+/*
+ * Whether JSON writes it at least as shortly as base64 does: a control character takes six bytes there. A file of nothing
+ * but zeros, which costs a guest nothing, would be six times as long.
+ */
+static bool is_compact_text(adk_bytes bytes)
+{
+    const unsigned char *data = bytes.data;
+    size_t controls = 0;
+
+    for (size_t i = 0; i < bytes.size; i++)
+        controls += data[i] < 0x20 && data[i] != '\n' && data[i] != '\t' && data[i] != '\r';
+    return controls <= bytes.size / 15 || bytes.size < 4096;
+}
+
 /* Directories come back so that a tree can be made again; in a report files speak for themselves. */
 static json_t *file_json(const adk_file_out *file)
 {
-    bool is_text = adk__utf8_valid(file->content.data, file->content.size);
+    bool is_text = adk__utf8_valid(file->content.data, file->content.size) && is_compact_text(file->content);
     json_t *json = json_object();
 
-    if (set(json, "path", adk__utf8_valid(file->path.data, file->path.size) ? text(file->path) : escaped(file->path)) |
-        set(json, "size", number(file->size_bytes)) |
+    if (set(json, "path", text(file->path)) | set(json, "size", number(file->size_bytes)) |
         set(json, "content", is_text ? text(file->content) : base64(file->content)) |
         set(json, "encoding", json_string(is_text ? "utf-8" : "base64")) |
         set(json, "truncated", json_boolean(file->truncated))) {
@@ -297,10 +313,33 @@ static int set_rest(json_t *report, const adk_result *r)
            set(report, "isolation", word(r->isolation)) | set(report, "hint", word(adk__result_hint(r)));
 }
 
-static int dump(const json_t *report, char **ret_text, adk_error **ret_error)
+/* Jansson leaves DEL as it is, which is ASCII and which terminals obey. */
+static char *escape_del(char *dumped)
 {
-    char *dumped = json_dumps(report, JSON_COMPACT);
+    adk__buf buf = ADK__BUF_INIT(SIZE_MAX / 2);
+    const char *at = dumped;
+    const char *del;
+    int failed = 0;
 
+    while (!failed && (del = strchr(at, 0x7f)) != NULL) {
+        failed = adk__buf_append(&buf, at, (size_t)(del - at)) || adk__buf_append(&buf, "\\u007f", 6);
+        at = del + 1;
+    }
+    if (!failed)
+        failed = adk__buf_append(&buf, at, strlen(at) + 1);
+    free(dumped);
+    if (failed)
+        adk__buf_free(&buf);
+    return (char *)buf.data;
+}
+
+static int dump(const json_t *report, uint32_t flags, char **ret_text, adk_error **ret_error)
+{
+    bool ascii = (flags & ADK_REPORT_ASCII) != 0;
+    char *dumped = json_dumps(report, JSON_COMPACT | (ascii ? JSON_ENSURE_ASCII : 0));
+
+    if (dumped != NULL && ascii && strchr(dumped, 0x7f) != NULL)
+        dumped = escape_del(dumped);
     if (dumped == NULL)
         return adk__fail_nomem(ret_error);
     *ret_text = dumped;
@@ -319,7 +358,7 @@ int adk_report_json(const adk_result *result, const adk_report_options *given, c
         return adk__fail_nomem(ret_error);
     if (options.output_error_cstr != NULL && set(report, "output_error", json_string(options.output_error_cstr)) != 0)
         return adk__fail_nomem(ret_error);
-    return dump(report, ret_text_cstr, ret_error);
+    return dump(report, options.flags, ret_text_cstr, ret_error);
 }
 
 int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_error **ret_error)
@@ -342,5 +381,5 @@ int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_erro
             set(report, "language", json_null()) | set(report, "isolation", json_null()) |
             set(report, "hint", json_null()))
         return adk__fail_nomem(ret_error);
-    return dump(report, ret_text_cstr, ret_error);
+    return dump(report, 0, ret_text_cstr, ret_error);
 }

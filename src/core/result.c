@@ -91,7 +91,8 @@ void adk__result_seal(adk_result *result, const char *backend, const char *langu
 int adk_result_set_outcome(adk_result *result, adk_outcome outcome, adk_phase phase, adk_reason reason, uint32_t code,
                            adk_bytes message)
 {
-    if (adk_outcome_cstr(outcome) == NULL || (phase != ADK_PHASE_NONE && adk_phase_cstr(phase) == NULL) ||
+    if ((message.data == NULL && message.size > 0) || adk_outcome_cstr(outcome) == NULL ||
+        (phase != ADK_PHASE_NONE && adk_phase_cstr(phase) == NULL) ||
         (reason != ADK_REASON_NONE && adk_reason_cstr(reason) == NULL))
         return ADK_E_INVALID;
     result->message.size = 0;

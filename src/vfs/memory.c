@@ -304,14 +304,21 @@ void adk__vfs_release(adk__vfs *vfs, void *block, size_t size)
 
 void adk__vfs_release_all(adk__vfs *vfs)
 {
-    lone *piece = vfs->lones;
+    lone *piece = NULL;
 
     adk__vfs_blocks_free(vfs);
+    /* The oldest first: glibc gives the top of its heap back each time that what lies there is freed. */
+    while (vfs->lones != NULL) {
+        lone *next = vfs->lones->next;
+
+        vfs->lones->next = piece;
+        piece = vfs->lones;
+        vfs->lones = next;
+    }
     while (piece != NULL) {
         lone *next = piece->next;
 
         free(piece);
         piece = next;
     }
-    vfs->lones = NULL;
 }

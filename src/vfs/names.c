@@ -179,25 +179,47 @@ int adk__vfs_mkdir(adk__vfs_inode *dir, const char *text, size_t size)
     return 0;
 }
 
+/* From one level to the next, so that a path of many costs no more than its length. */
+static int make_levels(adk__vfs_inode *dir, const char *text, size_t size)
+{
+    adk__vfs_inode *at = adk__vfs_hold(dir);
+    adk__vfs_inode *next;
+    size_t begin = 0;
+    int r = 0;
+
+    for (size_t end = 0; end <= size && r == 0; end++) {
+        if (end < size && text[end] != '/')
+            continue;
+        if (end > begin) {
+            r = adk__vfs_mkdir(at, text + begin, end - begin);
+            if (r == 0 || r == -EEXIST)
+                r = adk__vfs_open(at, text + begin, end - begin, ADK__VFS_OPEN_DIRECTORY | ADK__VFS_OPEN_FOLLOW, &next);
+            if (r == 0) {
+                adk__vfs_drop(at);
+                at = next;
+            }
+        }
+        begin = end + 1;
+    }
+    adk__vfs_drop(at);
+    return r;
+}
+
 int adk__vfs_mkdir_all(adk__vfs_inode *dir, const char *text, size_t size)
 {
     adk__vfs_inode *there;
     int r;
 
-    for (size_t end = 1; end <= size; end++) {
-        if (end < size && text[end] != '/')
-            continue;
-        r = adk__vfs_mkdir(dir, text, end);
-        if (r < 0 && r != -EEXIST)
-            return r;
-    }
-    /* What was there already may be anything. */
+    /* Mostly it is there; and what is there may be anything. */
     r = adk__vfs_resolve(dir, text, size, true, &there);
-    if (r < 0)
+    if (r == 0) {
+        r = adk__vfs_is_dir(there) ? 0 : -EEXIST;
+        adk__vfs_drop(there);
         return r;
-    r = adk__vfs_is_dir(there) ? 0 : -EEXIST;
-    adk__vfs_drop(there);
-    return r;
+    }
+    if (r != -ENOENT)
+        return r;
+    return make_levels(dir, text, size);
 }
 
 int adk__vfs_add_borrowed(adk__vfs_inode *dir, const char *text, size_t size, const void *data, size_t data_size)

@@ -222,7 +222,8 @@ uint16_t adk__wasi_do_fd_write(adk__wasi *wasi, const uint64_t *args)
     if (failed)
         return failed;
     if (t.fd->kind == ADK__WASI_OUTPUT_STREAM) {
-        t.piece = UINT64_MAX; /* one call for each buffer */
+        if (wasi->setup.output_may_block)
+            t.piece = UINT64_MAX; /* a callback gets each buffer whole */
         return run(wasi, &t, write_stream, args, (uint32_t)args[3]);
     }
     t.append = (t.fd->flags & ADK__WASI_FDFLAG_APPEND) != 0;

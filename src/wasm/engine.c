@@ -27,7 +27,7 @@
 #define NARROW_BELOW              (16 * SLOT_BYTES)
 #define KEEP_RESIDENT_BYTES       ((size_t)1 << 20) /* of a slot's memory, set to zero by hand instead of by the kernel */
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 << 10)
-#define INSTANCE_BYTES_MAX        ((size_t)64 << 20) /* more than a million functions and globals need */
+#define INSTANCE_BYTES_MAX        ((size_t)4 << 20) /* of globals and functions: not charged, so bounded here */
 
 int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime_error_t *error)
 {

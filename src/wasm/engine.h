@@ -32,6 +32,9 @@ enum {
 #define ADK__TABLE_ELEMENTS_MAX 10000000
 #define ADK__TABLES_MAX         4
 
+/** What a guest's tables may have together. Table instructions cannot be interrupted: this is what one takes at most. */
+#define ADK__TABLE_ELEMENTS_GRANTED 1000000
+
 typedef struct adk__shard {
     wasm_engine_t *engine;
     wasmtime_linker_t *linker;

@@ -9,6 +9,7 @@
 #include "core/inputs.h"
 #include "core/outputs.h"
 #include "core/result.h"
+#include "wasi/abi.h"
 #include "wasm/ending.h"
 
 /* What a run that was stopped has for collecting: little, as its time is up. */
@@ -42,6 +43,10 @@ static int preopen(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
         if (info.type == ADK__VFS_TYPE_DIRECTORY)
             failed = adk__wasi_preopen(run->wasi, name.data, (uint32_t)name.size, inode);
         adk__vfs_drop(inode);
+        if (failed == ADK__WASI_ENOMEM) {
+            adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+            return ADK_OK;
+        }
         if (failed)
             return adk__fail(ret_error, ADK_E_INVALID, 0, "too many directories are given by relative paths");
     }

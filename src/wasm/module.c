@@ -77,18 +77,19 @@ static int refuse(adk__refusal *refusal, adk_reason reason, const char *format, 
 static int append_text(adk__buf *message, const wasm_byte_vec_t *text)
 {
     static const char arrow[] = "--> <anon>:";
-    const char *end = memchr(text->data, '\n', text->size);
-    const char *at = memmem(text->data, text->size, arrow, sizeof(arrow) - 1);
-    size_t first = end == NULL ? text->size : (size_t)(end - text->data);
+    const char *line = memchr(text->data, '\n', text->size);
+    size_t first = line == NULL ? text->size : (size_t)(line - text->data);
+    const char *at = line == NULL ? NULL : memmem(line, text->size - first, arrow, sizeof(arrow) - 1);
+    size_t digits = 0;
     int failed = adk__text_append_escaped(message, text->data, first, 1024);
 
     if (failed || at == NULL)
         return failed;
     at += sizeof(arrow) - 1;
-    end = memchr(at, '\n', text->size - (size_t)(at - text->data));
-    if (end == NULL)
-        return 0;
-    return adk__buf_printf(message, " (at %.*s)", (int)(end - at < 32 ? end - at : 32), at);
+    while (at + digits < text->data + text->size && digits < 24 && strchr("0123456789:", at[digits]) != NULL &&
+           at[digits] != '\0')
+        digits++;
+    return adk__buf_printf(message, " (at %.*s)", (int)digits, at);
 }
 
 /* Takes `error`. A panic of the compiler is not the module's fault alone, but it is the module that is refused. */

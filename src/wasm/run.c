@@ -25,15 +25,23 @@ static bool may_grow(void *data, uint32_t kind, uint64_t current, uint64_t desir
 
     run->view = (adk__wasi_memory){NULL, 0};
     budget->pending_bytes = 0;
+    budget->pending_elements = 0;
     budget->last_growth_refused = false;
     budget->peak_before_bytes = budget->peak_bytes;
     if (desired > maximum || desired <= current)
         return true; /* the engine will refuse it or has nothing to do: no charge */
+    if (kind == ADK_ENGINE_TABLE && desired - current > ADK__TABLE_ELEMENTS_GRANTED - budget->table_elements) {
+        budget->denied++;
+        budget->last_growth_refused = true;
+        return false;
+    }
     if (__builtin_mul_overflow(desired - current, unit, &bytes) || !adk__budget_charge(budget, bytes)) {
         budget->last_growth_refused = true;
         return false;
     }
     budget->pending_bytes = bytes;
+    budget->pending_elements = kind == ADK_ENGINE_TABLE ? desired - current : 0;
+    budget->table_elements += budget->pending_elements;
     return true;
 }
 
@@ -43,6 +51,8 @@ static void growth_failed(void *data, uint32_t kind)
 
     (void)kind;
     adk__budget_release(budget, budget->pending_bytes);
+    budget->table_elements -= budget->pending_elements;
+    budget->pending_elements = 0;
     if (budget->pending_bytes != 0)
         budget->peak_bytes = budget->peak_before_bytes;
     budget->pending_bytes = 0;

@@ -287,12 +287,6 @@ static void test_a_child_uses_it(void **state)
     fork_with(CHILD_USES);
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define CANNOT_START_THREADS_IN_A_CHILD 1
-#else
-#define CANNOT_START_THREADS_IN_A_CHILD 0
-#endif
-
 static void *fire(void *cancel)
 {
     adk_cancel_fire(cancel);
@@ -317,8 +311,7 @@ static void fork_in_the_middle(adk_executor *executor, adk_submission *s, unsign
     if (child == 0) {
         (void)alarm(20);
         adk_executor_free(executor, ADK_SHUTDOWN_CANCEL);
-        if (!CANNOT_START_THREADS_IN_A_CHILD)
-            adk_executor_free(executor_with(2, 8, 0), ADK_SHUTDOWN_WAIT);
+        adk_executor_free(executor_with(2, 8, 0), ADK_SHUTDOWN_WAIT);
         _exit(0);
     }
     assert_true(child > 0);
@@ -329,13 +322,18 @@ static void fork_in_the_middle(adk_executor *executor, adk_submission *s, unsign
 
 static void test_forks_in_the_middle(void **state)
 {
-    gate *g = gate_new();
-    adk_executor *executor = executor_with(2, 4096, 1);
+    gate *g;
+    adk_executor *executor;
     adk_request request = request_for("x", 60 * SECOND);
-    adk_submission s = {sizeof(s), g->backend, &request, NULL, 0, count_ends, NULL, 0, 0};
+    adk_submission s = {sizeof(s), NULL, &request, NULL, 0, count_ends, NULL, 0, 0};
     unsigned accepted = 0;
 
     (void)state;
+    if (adk_test_sanitized())
+        skip(); /* their allocators' locks stay as a fork found them: the child waits for one in free() */
+    g = gate_new();
+    executor = executor_with(2, 4096, 1);
+    s.backend = g->backend;
     atomic_store(&callbacks, 0);
     for (int i = 0; i < 50; i++)
         fork_in_the_middle(executor, &s, &accepted);

@@ -34,15 +34,41 @@ static inline const char *errno_name(int number)
     case name:     \
         return #name;
     switch (number) {
+        /* clang-format off */
         NAME(EACCES)
-        NAME(EBADF) NAME(EBUSY) NAME(EEXIST) NAME(EFAULT) NAME(EFBIG) NAME(EILSEQ) NAME(EINVAL) NAME(EIO) NAME(EISDIR)
-            NAME(ELOOP) NAME(EMFILE) NAME(EMLINK) NAME(ENAMETOOLONG) NAME(ENOENT) NAME(ENOMEM) NAME(ENOSPC) NAME(ENOSYS)
-                NAME(ENOTDIR) NAME(ENOTEMPTY) NAME(ENOTSUP) NAME(ENXIO) NAME(EOVERFLOW) NAME(EPERM) NAME(ERANGE)
-                    NAME(EROFS) NAME(ESPIPE) NAME(EXDEV)
+        NAME(EBADF)
+        NAME(EBUSY)
+        NAME(EEXIST)
+        NAME(EFAULT)
+        NAME(EFBIG)
+        NAME(EILSEQ)
+        NAME(EINVAL)
+        NAME(EIO)
+        NAME(EISDIR)
+        NAME(ELOOP)
+        NAME(EMFILE)
+        NAME(EMLINK)
+        NAME(ENAMETOOLONG)
+        NAME(ENOENT)
+        NAME(ENOMEM)
+        NAME(ENOSPC)
+        NAME(ENOSYS)
+        NAME(ENOTDIR)
+        NAME(ENOTEMPTY)
+        NAME(ENOTSUP)
+        NAME(ENXIO)
+        NAME(EOVERFLOW)
+        NAME(EPERM)
+        NAME(ERANGE)
+        NAME(EROFS)
+        NAME(ESPIPE)
+        NAME(EXDEV)
 #ifdef ENOTCAPABLE
-                        NAME(ENOTCAPABLE)
+        NAME(ENOTCAPABLE)
 #endif
-                            case 0 : return "no errno";
+        /* clang-format on */
+    case 0:
+        return "no errno";
     default:
         return "an errno without a name here";
     }
