@@ -57,7 +57,7 @@ static int shown(const adk__buf *path)
 static int fail_host(struct copy *c, const char *what, int error)
 {
     bool theirs = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP ||
-                  error == ENAMETOOLONG;
+                  error == ENAMETOOLONG || error == EINVAL;
 
     return adk__fail(c->ret_error, theirs ? ADK_E_INVALID : ADK_E_SYSTEM, error, "%s \"%.*s\"", what, shown(&c->host),
                      (const char *)c->host.data);

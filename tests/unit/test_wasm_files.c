@@ -685,7 +685,7 @@ static void test_long_paths_are_refused(void **state)
     request.files_count = 0;
     give_host(&request, path, "tree"); /* there is no room for "/file" */
     expect_refused(*state, &request, "too long");
-    refuse_host(*state, "/x", strcat(path, "/dddd"), "ddd");
+    refuse_host(*state, "/x", strcat(path, "/dddd"), "too long");
 }
 
 /* ---- in: while the host changes it -------------------------------------------------------------------------------- */
