@@ -377,6 +377,31 @@ static void test_a_span_for_a_failed_call(void **state)
 
 /* ---- results ------------------------------------------------------------------------------------------------------ */
 
+/* A backend that gives a result and fails all the same: the result is not leaked (the sanitizer looks) nor given out. */
+static int confused_execute(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
+                            adk_error **ret_error)
+{
+    (void)state;
+    (void)cancel;
+    assert_int_equal(adk_result_new(request, ret_result, ret_error), ADK_OK);
+    return ADK_E_SYSTEM;
+}
+
+static void test_a_failed_call_gives_no_result(void **state)
+{
+    const adk_backend_ops ops = {sizeof(ops), confused_execute, NULL};
+    adk_capabilities capabilities = everything();
+    adk_request request = valid();
+    adk_backend *backend = NULL;
+    adk_result *result = NULL;
+
+    (void)state;
+    assert_int_equal(adk_backend_new(&ops, NULL, "confused", &capabilities, &backend, NULL), ADK_OK);
+    assert_int_equal(adk_backend_execute(backend, &request, NULL, &result, NULL), ADK_E_SYSTEM);
+    assert_null(result);
+    adk_backend_free(backend);
+}
+
 static void test_result_setters_refuse(void **state)
 {
     adk_request request = ADK_REQUEST_INIT;
@@ -473,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_no_language_at_all),
         cmocka_unit_test(test_the_language_that_means_default),
         cmocka_unit_test(test_a_language_that_does_not_exist),
+        cmocka_unit_test(test_a_failed_call_gives_no_result),
     };
 
     return cmocka_run_group_tests_name("backend", tests, NULL, NULL);

@@ -271,7 +271,7 @@ static void test_a_child_exits(void **state)
 {
     (void)state;
     if (adk_test_sanitized())
-        skip(); /* the leak check at exit counts the parent's memory */
+        skip(); /* their leak check at exit counts the parent's memory */
     fork_with(CHILD_EXITS);
 }
 
@@ -329,8 +329,8 @@ static void test_forks_in_the_middle(void **state)
     unsigned accepted = 0;
 
     (void)state;
-    if (adk_test_sanitized())
-        skip(); /* their allocators' locks stay as a fork found them: the child waits for one in free() */
+    if (adk_test_sanitized() || adk_test_under_valgrind())
+        skip(); /* a sanitizer's allocator is locked as a fork found it; valgrind takes the parent's memory for a leak */
     g = gate_new();
     executor = executor_with(2, 4096, 1);
     s.backend = g->backend;
@@ -361,8 +361,8 @@ static void test_a_callback_that_forks(void **state)
     int status = 0;
 
     (void)state;
-    if (adk_test_sanitized())
-        skip(); /* the leak check at exit counts the parent's memory */
+    if (adk_test_sanitized() || adk_test_under_valgrind())
+        skip(); /* their leak check at exit counts the parent's memory */
     (void)fflush(NULL);
     g = gate_new();
     executor = executor_with(2, 16, 0);
@@ -382,7 +382,7 @@ static void test_exit_while_threads_run(void **state)
     int status = 0;
 
     (void)state;
-    if (adk_test_sanitized())
+    if (adk_test_sanitized() || adk_test_under_valgrind())
         skip(); /* as above */
     child = fork();
     if (child == 0) {

@@ -3,6 +3,8 @@
  */
 #include "test_executor.h"
 
+#include <stdatomic.h>
+
 #include "wasm/stack.h"
 
 #define GUEST_RECURSES "(module (func $f (export \"_start\") (call $f)))"
@@ -60,13 +62,14 @@ static void test_deep_recursion_traps(void **state)
 
 static void test_a_loop_ends_at_the_submissions_deadline(void **state)
 {
-    adk_executor *executor = executor_with(1, 0, 0);
+    adk_executor *executor;
     uint64_t start_ns;
     adk_job *first;
     adk_job *second;
     adk_result *result;
 
     SKIP_TRAPS_UNDER_VALGRIND();
+    executor = executor_with(1, 0, 0);
     adk_test_compile(*state, GUEST_LOOP);
     start_ns = adk_test_now_ns();
     first = submit_code(executor, *state, GUEST_LOOP, 100 * MS);
@@ -84,16 +87,36 @@ static void test_a_loop_ends_at_the_submissions_deadline(void **state)
     adk_executor_free(executor, ADK_SHUTDOWN_WAIT);
 }
 
+/* Writes a byte, so that the test knows, and sleeps for a minute. */
+#define GUEST_SLEEPER                                                                                            \
+    "(module " IMPORT_WRITE IMPORT_POLL "(memory (export \"memory\") 1)"                                         \
+    "(data (i32.const 0) \"\\10\\00\\00\\00\\01\\00\\00\\00\") (data (i32.const 80) \"\\01\\00\\00\\00\")" START \
+    "(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))"                               \
+    "(i64.store (i32.const 88) (i64.const 60000000000))"                                                         \
+    "(drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 192)))))"
+
+static int count_writes(void *data, adk_bytes bytes)
+{
+    (void)bytes;
+    (void)atomic_fetch_add((atomic_uint *)data, 1);
+    return 0;
+}
+
 static void test_sleepers_hold_threads_and_deadlines_pass(void **state)
 {
     adk_executor *executor = executor_with(2, 0, 0);
+    adk_request request = request_for(GUEST_SLEEPER, 120 * SECOND);
+    adk_submission s = {sizeof(s), *state, &request, NULL, 0, NULL, NULL, 0, 0};
+    atomic_uint asleep = 0;
     adk_job *sleepers[2];
     uint64_t start_ns;
 
-    adk_test_compile(*state, GUEST_SLEEPS("60000000000"));
-    sleepers[0] = submit_code(executor, *state, GUEST_SLEEPS("60000000000"), 120 * SECOND);
-    sleepers[1] = submit_code(executor, *state, GUEST_SLEEPS("60000000000"), 120 * SECOND);
-    adk_test_sleep_ns(20 * MS);
+    request.on_stdout = count_writes;
+    request.stream_data = &asleep;
+    sleepers[0] = submit(executor, &s);
+    sleepers[1] = submit(executor, &s);
+    while (atomic_load(&asleep) < 2)
+        adk_test_sleep_ns(MS);
     start_ns = adk_test_now_ns();
     expect_end(submit_code(executor, *state, GUEST_EMPTY, 50 * MS), ADK_OUTCOME_TIMED_OUT, ADK_PHASE_QUEUE);
     assert_true(adk_test_now_ns() - start_ns < 50 * MS + adk_test_slack_ns());

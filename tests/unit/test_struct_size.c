@@ -83,6 +83,19 @@ static void test_read_without_a_size(void **state)
     assert_int_equal(to.a, 0);
 }
 
+/* A size that was never set must not be believed. */
+static void test_absurd_sizes_are_refused(void **state)
+{
+    struct now to = {(size_t)1 << 40, 1, 2, 3};
+    struct now from = {SIZE_MAX, 4, 5, 6};
+
+    (void)state;
+    assert_false(adk__struct_read(&to, sizeof(to), &from));
+    adk__struct_write(&to, &from, sizeof(from));
+    assert_int_equal(to.a, 1);
+    assert_true(to.c == 3);
+}
+
 static void test_write_no_more_than_asked(void **state)
 {
     struct now from = {sizeof(from), 1, 2, 3};
@@ -135,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_write_no_more_than_asked),
         cmocka_unit_test(test_write_longer_is_completed_with_zeros),
         cmocka_unit_test(test_write_without_a_size_writes_nothing),
+        cmocka_unit_test(test_absurd_sizes_are_refused),
     };
 
     return cmocka_run_group_tests_name("struct_size", tests, NULL, NULL);

@@ -287,6 +287,26 @@ static void test_row_11_a_tables_minimum_above_the_limit_is_memory_limit(void **
     adk_result_free(result);
 }
 
+/* A table instruction cannot be interrupted: tables are kept small, whatever the memory limit. */
+static void test_tables_have_a_limit_of_their_own(void **state)
+{
+    adk_result *result = run_within(*state, "(module (table 1000001 funcref)" START "))", (uint64_t)1 << 30);
+
+    adk_test_expect(result, ADK_OUTCOME_MEMORY_LIMIT);
+    assert_int_equal(adk_result_phase(result), ADK_PHASE_INSTANTIATE);
+    adk_result_free(result);
+    result = run_within(
+        *state,
+        "(module " IMPORT_EXIT "(table $t 500000 funcref) (table $u 0 funcref)" START
+        "(if (i32.ne (table.grow $u (ref.null func) (i32.const 500001)) (i32.const -1)) (then (unreachable)))"
+        "(if (i32.eq (table.grow $u (ref.null func) (i32.const 500000)) (i32.const -1)) (then (unreachable)))"
+        "(call $exit (i32.const 7))))",
+        (uint64_t)1 << 30);
+    adk_test_expect(result, ADK_OUTCOME_EXITED);
+    assert_int_equal(adk_result_exit_code(result), 7);
+    adk_result_free(result);
+}
+
 static void test_row_11_several_tables_are_added_up(void **state)
 {
     adk_result *result =
@@ -842,6 +862,7 @@ int main(void)
         cmocka_unit_test(test_row_17_cancel_before_the_start),
         cmocka_unit_test(test_row_17_cancel_after_the_end_touches_nothing),
         cmocka_unit_test(test_row_17_cancel_at_any_moment),
+        cmocka_unit_test(test_tables_have_a_limit_of_their_own),
     };
 
     return cmocka_run_group_tests_name("wasm_limits", tests, adk_test_setup, adk_test_teardown);

@@ -246,6 +246,30 @@ static void test_messages_are_one_harmless_line(void **state)
     adk_result_free(result);
 }
 
+/* What looks like the assembler's arrow may be the guest's own text. */
+static void test_positions_cannot_be_forged(void **state)
+{
+    static const char *const codes[] = {
+        "(module (func (export \"_start\") (call $\"--> <anon>:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\c3\\a9bbb\")))",
+        "(module (func (export \"_start\") (call $\"--> <anon>:\\1b]0;PWNED\\07\")))",
+    };
+
+    for (size_t i = 0; i < 2; i++) {
+        adk_request request = adk_test_request(codes[i]);
+        adk_result *result = adk_test_execute(*state, &request, NULL);
+        adk_bytes message = adk_result_message(result);
+        char *report = NULL;
+
+        adk_test_expect(result, ADK_OUTCOME_REJECTED);
+        for (size_t k = 0; k < message.size; k++)
+            assert_true(((const unsigned char *)message.data)[k] >= 0x20);
+        assert_int_equal(adk_report_json(result, NULL, &report, NULL), ADK_OK);
+        assert_non_null(strstr(report, "\"reason\":\"malformed\""));
+        adk_free(report);
+        adk_result_free(result);
+    }
+}
+
 static void test_code_above_the_maximum(void **state)
 {
     size_t size = ADK_CODE_MAX_BYTES + 1;
@@ -422,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_a_module_cut_at_every_byte),
         cmocka_unit_test(test_a_text_cut_at_every_byte),
         cmocka_unit_test(test_two_thousand_bit_flips),
+        cmocka_unit_test(test_positions_cannot_be_forged),
     };
 
     return cmocka_run_group_tests_name("wasm_reject", tests, adk_test_setup, adk_test_teardown);
