@@ -112,9 +112,11 @@ static int open_target(int root, adk_bytes path, struct target *ret_target)
     *ret_target = (struct target){.dir = -1};
     if (!is_path(path))
         return EINVAL;
-    ret_target->path = strndup(path.data, path.size);
+    ret_target->path = malloc(path.size + 1);
     if (ret_target->path == NULL)
         return ENOMEM;
+    memcpy(ret_target->path, path.data, path.size);
+    ret_target->path[path.size] = '\0';
     slash = strrchr(ret_target->path, '/');
     ret_target->name = slash == NULL ? ret_target->path : slash + 1;
     if (slash != NULL)

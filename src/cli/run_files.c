@@ -109,7 +109,8 @@ static int set_inputs(struct cli_run *run, adk_error **ret_error)
     for (size_t i = 0; i < list->count && failed == ADK_OK; i++) {
         struct cli_pair pair = cli_pair_of(list->items[i]);
 
-        run->files[i].path = pair.guest.size == 0 ? adk_bytes_from_cstr("/") : pair.guest;
+        /* As it was given: the first slash tells whether it is a path alone or the name of a preopen as well. */
+        run->files[i].path = adk_bytes_make(list->items[i], (size_t)(strchr(list->items[i], '=') - list->items[i]));
         run->files[i].host_path_cstr = pair.host;
         failed = check_input(pair.host, ret_error);
     }

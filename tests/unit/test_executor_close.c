@@ -142,7 +142,7 @@ static void test_waiting_ends_at_the_deadlines(void **state)
 
     (void)state;
     for (size_t i = 0; i < 3; i++)
-        jobs[i] = submit_code(executor, g->backend, "wait", 50 * MS);
+        jobs[i] = submit_code(executor, g->backend, "wait", i == 0 ? 400 * MS : 60 * MS);
     gate_await(g, 1);
     adk_executor_free(executor, ADK_SHUTDOWN_WAIT); /* the gate never opens */
     expect_end(jobs[0], ADK_OUTCOME_TIMED_OUT, ADK_PHASE_RUN);

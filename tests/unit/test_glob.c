@@ -1,8 +1,6 @@
 /* Patterns: what they mean, that a simple matcher means the same, and that no name makes them slow. */
 #include "support.h"
 
-#include <adk/defs.h>
-
 #include "base/glob.h"
 
 static bool matches(const char *pattern, const char *path)

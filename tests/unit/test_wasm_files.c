@@ -903,16 +903,17 @@ static void test_a_deadline_while_copying_many(void **state)
     adk_result *result;
 
     make_host_dir("tree");
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < 2000; i++) {
         (void)snprintf(path, sizeof(path), "tree/file-%u", i);
         put_host(path, "");
     }
     for (unsigned i = 0; i < 64; i++) {
         (void)snprintf(paths[i], sizeof(paths[i]), "/%u", i);
-        give_host(&request, paths[i], "tree"); /* 32,000 copies */
+        give_host(&request, paths[i], "tree"); /* 128,000 copies */
     }
     adk_test_compile(*state, guest);
-    request.timeout_ns = 30 * MS;
+    request.memory_limit_bytes = 256 << 20;
+    request.timeout_ns = 100 * MS;
     result = adk_test_execute(*state, &request, NULL);
     expect_stopped(result, ADK_OUTCOME_TIMED_OUT, ADK_PHASE_INSTANTIATE);
     adk_result_free(result);
