@@ -2,7 +2,7 @@
  * adk-sandbox: runs code that nobody has reviewed, and reports truthfully what happened.
  *
  * The objects: a *request* says what to run and within which limits; a *backend* runs it; a *result* says how it ended
- * and holds the output; a *cancel* ends runs from outside; an *error* says why a call failed. This header brings all
+ * and holds the output; a *cancel* ends runs from outside; an *executor* runs many, on threads of its own; an *error* says why a call failed. This header brings all
  * of them.
  *
  * @code
@@ -28,6 +28,7 @@
 #include <adk/bytes.h>
 #include <adk/cancel.h>
 #include <adk/error.h>
+#include <adk/executor.h>
 #include <adk/report.h>
 #include <adk/request.h>
 #include <adk/result.h>

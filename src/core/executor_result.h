@@ -6,7 +6,4 @@
 
 #include <adk/result.h>
 
-/** Sets the message: "execution timed out after 1.5s", from the result's limits. Returns ADK_OK or ADK_E_NOMEM. */
-ADK_MUST_USE int adk__result_timed_out_message(adk_result *result);
-
 #endif

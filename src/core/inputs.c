@@ -231,12 +231,21 @@ static int copy_entry(struct copy *c, const char *name)
 
 static int append_name(struct copy *c, const char *name)
 {
-    size_t size = strlen(name);
+    int failed = 0;
 
     c->guest.size = c->level->guest_size;
     c->host.size = c->level->host_size;
-    if ((c->guest.size > 0 && adk__buf_append(&c->guest, "/", 1) != 0) || adk__buf_append(&c->guest, name, size) != 0 ||
-        adk__buf_append(&c->host, "/", 1) != 0 || adk__buf_append(&c->host, name, size) != 0)
+    if (c->guest.size > 0)
+        failed = adk__buf_append(&c->guest, "/", 1);
+    if (!failed)
+        failed = adk__buf_append(&c->guest, name, strlen(name));
+    if (!failed)
+        failed = adk__buf_append(&c->host, "/", 1);
+    if (!failed)
+        failed = adk__buf_append(&c->host, name, strlen(name));
+    if (failed == -ENOMEM)
+        return adk__fail_nomem(c->ret_error);
+    if (failed)
         return adk__fail(c->ret_error, ADK_E_INVALID, ENAMETOOLONG, "copy the directory \"%.*s\"", shown(&c->host),
                          (const char *)c->host.data);
     return ADK_OK;

@@ -66,6 +66,28 @@ int adk__result_message(adk_result *result, const char *format, ...)
     return failed ? ADK_E_NOMEM : ADK_OK;
 }
 
+/* As the original writes them: 30s, 500ms, 1.5s. */
+int adk__result_timed_out_message(adk_result *result)
+{
+    static const struct {
+        uint64_t ns;
+        const char *unit;
+    } units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "µs"}, {1, "ns"}};
+    uint64_t ns = result->limits.timeout_ns;
+    char fraction[16];
+    size_t i = 0;
+    size_t digits;
+
+    while (i < ADK_COUNT(units) - 1 && ns < units[i].ns)
+        i++;
+    digits = (size_t)snprintf(fraction, sizeof(fraction), "%09llu",
+                              (unsigned long long)(ns % units[i].ns * (1000000000 / units[i].ns)));
+    while (digits > 0 && fraction[digits - 1] == '0')
+        digits--;
+    return adk__result_message(result, "execution timed out after %llu%s%.*s%s", (unsigned long long)(ns / units[i].ns),
+                               digits > 0 ? "." : "", (int)digits, fraction, units[i].unit);
+}
+
 static void set_label(char label[ADK__LABEL_MAX], const char *text)
 {
     size_t size = strnlen(text, ADK__LABEL_MAX - 1);

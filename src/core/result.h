@@ -46,6 +46,9 @@ ADK_DEFINE_AUTO(adk_result, adk_result_free);
 /** Sets the message from a format; untrusted names in it must have been escaped. Returns ADK_OK or ADK_E_NOMEM. */
 ADK_MUST_USE int adk__result_message(adk_result *result, const char *format, ...) ADK_PRINTF(2, 3);
 
+/** The message of a run that timed out, in the original's words. Returns ADK_OK or ADK_E_NOMEM. */
+ADK_MUST_USE int adk__result_timed_out_message(adk_result *result);
+
 /** The end of filling: turns the output's rings and labels the result for the report. */
 void adk__result_seal(adk_result *result, const char *backend, const char *language, const char *isolation);
 

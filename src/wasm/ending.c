@@ -119,28 +119,6 @@ static int end(adk_result *result, adk_outcome outcome, adk_phase phase)
     return ADK_OK;
 }
 
-/* As the original writes them: 30s, 500ms, 1.5s. */
-static int timed_out_message(adk_result *result)
-{
-    static const struct {
-        uint64_t ns;
-        const char *unit;
-    } units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "µs"}, {1, "ns"}};
-    uint64_t ns = result->limits.timeout_ns;
-    char fraction[16];
-    size_t i = 0;
-    size_t digits;
-
-    while (i < ADK_COUNT(units) - 1 && ns < units[i].ns)
-        i++;
-    digits = (size_t)snprintf(fraction, sizeof(fraction), "%09llu",
-                              (unsigned long long)(ns % units[i].ns * (1000000000 / units[i].ns)));
-    while (digits > 0 && fraction[digits - 1] == '0')
-        digits--;
-    return adk__result_message(result, "execution timed out after %llu%s%.*s%s", (unsigned long long)(ns / units[i].ns),
-                               digits > 0 ? "." : "", (int)digits, fraction, units[i].unit);
-}
-
 static int memory_message(adk_result *result)
 {
     uint64_t limit = result->limits.memory_limit_bytes;
@@ -160,7 +138,7 @@ static int end_by_cause(adk__run *run, const wasmtime_error_t *error, adk_error 
         return end(result, ADK_OUTCOME_EXITED, ADK_PHASE_NONE);
     case ADK__CAUSE_DEADLINE:
         (void)end(result, ADK_OUTCOME_TIMED_OUT, run->stopped_phase);
-        return timed_out_message(result);
+        return adk__result_timed_out_message(result);
     case ADK__CAUSE_CANCEL:
         (void)end(result, ADK_OUTCOME_CANCELLED, run->stopped_phase);
         return adk__result_message(result, "cancelled");

@@ -23,6 +23,9 @@ static void test_macros_give_size_and_zeros(void **state)
     CHECK_INIT(adk_usage, ADK_USAGE_INIT);
     CHECK_INIT(adk_limits, ADK_LIMITS_INIT);
     CHECK_INIT(adk_wasm_options, ADK_WASM_OPTIONS_INIT);
+    CHECK_INIT(adk_executor_options, ADK_EXECUTOR_OPTIONS_INIT);
+    CHECK_INIT(adk_submission, ADK_SUBMISSION_INIT);
+    CHECK_INIT(adk_report_options, ADK_REPORT_OPTIONS_INIT);
 }
 
 static void test_request_init_agrees_with_its_macro(void **state)
