@@ -144,6 +144,8 @@ const char *adk__result_hint(const adk_result *result)
     case ADK_OUTCOME_TIMED_OUT:
         return phase_hint(result->phase);
     case ADK_OUTCOME_MEMORY_LIMIT:
+        if (result->tables_too_large)
+            return "The program's tables are larger than any guest's may be: use smaller ones.";
         return "The program needs more memory than its limit: use less or give a higher memory limit.";
     case ADK_OUTCOME_FUEL_EXHAUSTED:
         return "The program used up its fuel: look for an endless loop or give more fuel.";

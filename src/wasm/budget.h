@@ -14,6 +14,7 @@ typedef struct adk__budget {
     uint64_t denied;        /* how many wishes were refused */
     uint64_t pending_bytes; /* of the growth that was last allowed, in case the engine fails it */
     uint64_t table_elements;
+    bool tables_refused; /* the last refusal was for the tables' own limit */
     uint64_t pending_elements;
     uint64_t peak_before_bytes;
     bool last_growth_refused; /* of memory or table */

@@ -119,9 +119,15 @@ static int end(adk_result *result, adk_outcome outcome, adk_phase phase)
     return ADK_OK;
 }
 
-static int memory_message(adk_result *result)
+static int memory_message(const adk__run *run)
 {
+    adk_result *result = run->result;
     uint64_t limit = result->limits.memory_limit_bytes;
+
+    result->tables_too_large = run->budget.tables_refused;
+    if (result->tables_too_large)
+        return adk__result_message(result, "memory limit exceeded: tables may have %d elements together",
+                                   ADK__TABLE_ELEMENTS_GRANTED);
 
     if (limit % ((uint64_t)1 << 20) == 0)
         return adk__result_message(result, "memory limit exceeded: %llu MB", (unsigned long long)(limit >> 20));
@@ -144,7 +150,7 @@ static int end_by_cause(adk__run *run, const wasmtime_error_t *error, adk_error 
         return adk__result_message(result, "cancelled");
     case ADK__CAUSE_MEMORY:
         (void)end(result, ADK_OUTCOME_MEMORY_LIMIT, run->stopped_phase);
-        return memory_message(result);
+        return memory_message(run);
     case ADK__CAUSE_OUTPUT_LIMIT:
         (void)end(result, ADK_OUTCOME_OUTPUT_LIMIT, run->stopped_phase);
         return adk__result_message(result, "output limit exceeded: %llu bytes",
@@ -181,7 +187,7 @@ static int end_by_trap(adk__run *run, uint8_t trap, const wasmtime_error_t *erro
         return status;
     if (is_for_want_of_memory(&run->budget, trap)) {
         (void)end(result, ADK_OUTCOME_MEMORY_LIMIT, run->phase);
-        return memory_message(result);
+        return memory_message(run);
     }
     (void)end(result, ADK_OUTCOME_TRAPPED, run->phase);
     return adk__result_message(result, "%.*s", (int)result->trap_message.size, (const char *)result->trap_message.data);
@@ -203,7 +209,7 @@ int adk__ending_set(adk__run *run, wasmtime_error_t *error, adk_error **ret_erro
             status = end_by_trap(run, trap, error);
         } else if (kind == ADK_ENGINE_TEXT && run->budget.last_growth_refused) {
             (void)end(run->result, ADK_OUTCOME_MEMORY_LIMIT, run->phase); /* the module's own minimum */
-            status = memory_message(run->result);
+            status = memory_message(run);
         } else {
             return adk__engine_fail(ret_error, ADK_E_SYSTEM, "run a module", error);
         }

@@ -33,8 +33,10 @@ static bool may_grow(void *data, uint32_t kind, uint64_t current, uint64_t desir
     if (kind == ADK_ENGINE_TABLE && desired - current > ADK__TABLE_ELEMENTS_GRANTED - budget->table_elements) {
         budget->denied++;
         budget->last_growth_refused = true;
+        budget->tables_refused = true;
         return false;
     }
+    budget->tables_refused = false;
     if (__builtin_mul_overflow(desired - current, unit, &bytes) || !adk__budget_charge(budget, bytes)) {
         budget->last_growth_refused = true;
         return false;
