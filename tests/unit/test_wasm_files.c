@@ -1434,6 +1434,10 @@ static void test_a_deadline_while_collecting(void **state)
     uint64_t start = adk_test_now_ns();
     adk_result *result;
 
+    if (adk_test_under_valgrind()) {
+        print_message("skipped: the guest is too slow for its own deadline under valgrind\n");
+        skip();
+    }
     adk_test_compile(*state, guest);
     request.timeout_ns = SECOND;
     result = adk_test_execute(*state, &request, NULL);
@@ -1450,6 +1454,10 @@ static void test_a_cancellation_while_collecting(void **state)
     adk_request request = slow_to_match(2000, 100, PRINT, "done");
     adk_result *result = execute_cancelled(*state, &request, SECOND);
 
+    if (adk_test_under_valgrind()) {
+        print_message("skipped: the guest is too slow for its own deadline under valgrind\n");
+        skip();
+    }
     expect_stopped(result, ADK_OUTCOME_CANCELLED, ADK_PHASE_COLLECT);
     assert_bytes_are(adk_result_stdout(result).head, "done");
     adk_result_free(result);
