@@ -96,7 +96,8 @@ static inline pthread_mutex_t *adk__executor_lock(adk_executor *executor)
 }
 
 /** Holds the lock until the end of the block. */
-#define ADK__EXECUTOR_LOCKED(executor) ADK_AUTO_UNLOCK pthread_mutex_t *locked_ = adk__executor_lock(executor)
+#define ADK__EXECUTOR_LOCKED(executor) \
+    ADK_AUTO_UNLOCK __attribute__((unused)) pthread_mutex_t *locked_ = adk__executor_lock(executor)
 
 /* ---- executor.c --------------------------------------------------------------------------------------------------- */
 
