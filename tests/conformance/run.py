@@ -24,7 +24,8 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-DEFAULT_COMMAND = os.environ.get("ADK_SANDBOX") or os.path.join(HERE, "..", "..", "build", "dev", "adk-sandbox")
+BUILDS = [os.path.join(HERE, "..", "..", "build", preset, "adk-sandbox") for preset in ("release", "dev")]
+DEFAULT_COMMAND = os.environ.get("ADK_SANDBOX") or next((path for path in BUILDS if os.path.exists(path)), BUILDS[0])
 SECONDS = 30
 KEYS = {"args": list, "env": dict, "root": str, "dirs": list, "exit_code": int, "stdout": str, "stderr": str,
         "wasi_functions": list, "operations": list, "proposals": list}
