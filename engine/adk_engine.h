@@ -43,6 +43,16 @@ wasmtime_error_t *adk_engine_compile(const wasm_engine_t *engine, const uint8_t 
 wasmtime_error_t *adk_engine_load(const wasm_engine_t *engine, const uint8_t *data, size_t size,
                                   wasmtime_module_t **ret_module);
 
+/** As adk_engine_load() from the file behind `fd`, which is mapped. Takes `fd`, also on failure. */
+wasmtime_error_t *adk_engine_load_file(const wasm_engine_t *engine, int fd, wasmtime_module_t **ret_module);
+
+/** Compiles to what the two above load, and no more. The caller frees *ret_code with wasm_byte_vec_delete(). */
+wasmtime_error_t *adk_engine_precompile(const wasm_engine_t *engine, const uint8_t *data, size_t size,
+                                        wasm_byte_vec_t *ret_code);
+
+/** Has `fn` called, on any thread, when the engine finds no memory: most often it ends the process then. */
+void adk_engine_on_no_memory(void (*fn)(void));
+
 /** Assembles WebAssembly text. The caller frees *ret_binary with wasm_byte_vec_delete(). */
 wasmtime_error_t *adk_engine_parse_text(const uint8_t *data, size_t size, wasm_byte_vec_t *ret_binary);
 
@@ -91,5 +101,17 @@ wasmtime_error_t *adk_engine_imports(const wasmtime_module_t *module, adk_engine
 /** The type of an export, written as above; empty where there is none of that name. As above for freeing. */
 wasmtime_error_t *adk_engine_export_type(const wasmtime_module_t *module, const char *name, size_t name_size,
                                          wasm_byte_vec_t *ret_type);
+
+/** What a module is like, as far as that is told without compiling or even validating it. */
+typedef struct adk_engine_survey {
+    uint64_t work_ns;        /* an upper bound of what compiling takes on a slow core; UINT64_MAX: it is not quick */
+    uint64_t memory_bytes;   /* the memories' least sizes together */
+    uint64_t table_elements; /* the tables' */
+    uint64_t functions;
+    uint64_t operators; /* as far as they were looked at */
+    uint64_t loops;
+} adk_engine_survey;
+
+void adk_engine_survey_module(const uint8_t *data, size_t size, adk_engine_survey *ret_survey);
 
 #endif

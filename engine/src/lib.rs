@@ -8,14 +8,21 @@
 //! Layout: the C API's types that are looked into below are `repr(C)` (or single-field) structs around the crate's own
 //! types; `same_layout!` fails the build where that ceases to hold.
 
+mod survey;
+
+pub use survey::*;
 pub use wasmtime_c_api::*;
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
+use std::fs::File;
 use std::num::NonZeroUsize;
+use std::os::fd::{FromRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use wasmparser::{Validator, WasmFeatures};
 use wasmtime::{
     Config, Engine, Error, ExternType, Instance, Module, ResourceLimiter, Store, Trap, UpdateDeadline, ValType,
@@ -59,6 +66,47 @@ impl std::error::Error for HostStop {}
 impl std::error::Error for EnginePanic {}
 
 type Failure = Option<Box<wasmtime_error_t>>;
+
+/// The system's allocator, which tells of a failure before it ends the process, as most failures do.
+struct Telling;
+
+static NO_MEMORY: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+
+impl Telling {
+    fn checked(memory: *mut u8) -> *mut u8 {
+        if memory.is_null() {
+            let f = NO_MEMORY.load(Ordering::Relaxed);
+            if !f.is_null() {
+                unsafe { std::mem::transmute::<*mut (), extern "C" fn()>(f)() };
+            }
+        }
+        memory
+    }
+}
+
+unsafe impl GlobalAlloc for Telling {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::checked(unsafe { System.alloc(layout) })
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::checked(unsafe { System.alloc_zeroed(layout) })
+    }
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::checked(unsafe { System.realloc(memory, layout, size) })
+    }
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Telling = Telling;
+
+/// Has `f` called when the engine finds no memory; NULL: nobody.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adk_engine_on_no_memory(f: Option<extern "C" fn()>) {
+    NO_MEMORY.store(f.map_or(std::ptr::null_mut(), |f| f as *mut ()), Ordering::Relaxed);
+}
 
 fn from_panic(payload: Box<dyn Any + Send>) -> Error {
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
@@ -174,6 +222,34 @@ pub unsafe extern "C" fn adk_engine_load(
     guarded(
         || unsafe { Module::deserialize(engine_of(engine), slice(data, size)) },
         |module| unsafe { *ret_module = Box::into_raw(Box::new(module)).cast() },
+    )
+}
+
+/// As adk_engine_load() from a file, which is mapped. Takes `fd`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adk_engine_load_file(
+    engine: &wasm_engine_t,
+    fd: RawFd,
+    ret_module: *mut *mut wasmtime_module_t,
+) -> Failure {
+    let file = unsafe { File::from_raw_fd(fd) };
+    guarded(
+        move || unsafe { Module::deserialize_open_file(engine_of(engine), file) },
+        |module| unsafe { *ret_module = Box::into_raw(Box::new(module)).cast() },
+    )
+}
+
+/// Compiles to what adk_engine_load() loads, without loading it: no memory is made executable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adk_engine_precompile(
+    engine: &wasm_engine_t,
+    data: *const u8,
+    size: usize,
+    ret_code: &mut wasm_byte_vec_t,
+) -> Failure {
+    guarded(
+        || unsafe { engine_of(engine).precompile_module(slice(data, size)) },
+        |code| ret_code.set_buffer(code),
     )
 }
 

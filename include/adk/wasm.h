@@ -4,6 +4,9 @@
  * A module sees its arguments, environment, standard streams, clocks, random numbers, and a private file tree in
  * memory; nothing of the host. It is entered through the export `_start` (after `_initialize`, where it has that too).
  *
+ * A module that proves to compile quickly, within 20 ms, is compiled in this process. Any other is compiled by the helper
+ * program adk-worker, a process without privileges that is killed when the run's deadline has come.
+ *
  * The engine inside installs process-wide handlers for SIGSEGV, SIGILL and SIGFPE when the first backend is made, and
  * hands signals that are not its own to the handlers it found. A backend keeps one thread, which watches deadlines and
  * sleeps while nothing runs. After fork() a child may go on using the backend; it starts its own such thread.
@@ -58,11 +61,24 @@ typedef struct adk_wasm_options {
     const char *entry_cstr; /**< the export to call; default "_start" */
     const adk_wasm_host_function *host_functions;
     size_t host_functions_count;
+    const char *worker_cstr; /**< the helper program; default: the environment's ADK_SANDBOX_WORKER, else adk-worker
+                                        beside the program, in ../libexec/adk-sandbox, or where it was installed */
+    uint32_t workers;        /**< helpers that compile at once, at most 256; default: the number of CPUs, at least 2 */
+    uint32_t flags;          /**< ADK_WASM_ALLOW_UNBOUNDED_COMPILE */
+    uint64_t compile_memory_bytes; /**< what a helper may take; at least 64 MiB, default 1 GiB */
+    uint64_t prepare_timeout_ns;   /**< how long adk_wasm_module_new() may take; default 5 minutes */
 } adk_wasm_options;
-#define ADK_WASM_OPTIONS_INIT                            \
-    {                                                    \
-        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0 \
+#define ADK_WASM_OPTIONS_INIT                                              \
+    {                                                                      \
+        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0, 0 \
     }
+
+/** Bits of adk_wasm_options.flags. */
+enum {
+    /** Where there is no helper program, compile in this process what may take long: it cannot be stopped there, and a
+     * hostile module of 100 KB takes a minute. Without this such modules are refused with ADK_E_UNAVAILABLE. */
+    ADK_WASM_ALLOW_UNBOUNDED_COMPILE = 1u << 0
+};
 
 /**
  * Makes a WebAssembly backend. `options` may be NULL: all defaults.
@@ -83,8 +99,9 @@ ADK_API ADK_MUST_USE ADK_NONNULL(2) int adk_wasm_backend_new(const adk_wasm_opti
  * Ownership: `code` is borrowed for the call. The caller owns *ret_module, frees it with adk_wasm_module_free(), before
  *            the backend.
  * Threads:   any thread; a module may be used by many runs at once.
- * Errors:    ADK_E_INVALID where the module would be rejected (the message says why) or `backend` is of another kind,
- *            ADK_E_NOMEM, ADK_E_INTERNAL. On error *ret_module is not written.
+ * Errors:    ADK_E_INVALID where the module would be rejected (the message says why), did not compile in time
+ *            (adk_wasm_options.prepare_timeout_ns), or `backend` is of another kind; ADK_E_UNAVAILABLE where it needs the
+ *            helper program and there is none; ADK_E_NOMEM, ADK_E_SYSTEM, ADK_E_INTERNAL. On error *ret_module is not written.
  * Since:     0.1
  */
 ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_wasm_module_new(adk_backend *backend, adk_bytes code,

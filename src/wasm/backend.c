@@ -31,11 +31,15 @@
 #define CACHE_MODULES_DEFAULT 256
 #define CACHE_BYTES_DEFAULT   ((uint64_t)256 << 20)
 
+#define PREPARE_TIMEOUT_DEFAULT (UINT64_C(300) * ADK__NS_PER_S)
+
 struct wasm {
     adk_wasm_options options;
     char *entry;
     adk_wasm_host_function *host_functions;
+    char *worker;
     adk__engines engines;
+    adk__compilers compilers;
     adk__cache cache;
 };
 
@@ -64,7 +68,7 @@ static int find_module(struct wasm *wasm, adk__run *run, uint32_t shard, adk__re
                        adk__module **ret_module, adk_error **ret_error)
 {
     const adk_request *request = run->request;
-    adk__cache_wish wish = {&wasm->engines, flavour_of(request), shard, request->code, &run->interrupt};
+    adk__cache_wish wish = {flavour_of(request), shard, request->code, &run->interrupt};
     const adk_wasm_module *prepared = request->module;
 
     if (prepared != NULL) {
@@ -172,13 +176,31 @@ static int run_module(struct wasm *wasm, adk__run *run, adk__module *module, uin
     return status;
 }
 
-static int reject(adk_result *result, const adk__refusal *refusal, adk_error **ret_error)
+static int refuse_text(adk_result *result, const adk__refusal *refusal, adk_error **ret_error)
 {
-    result->outcome = ADK_OUTCOME_REJECTED;
-    result->reason = refusal->reason;
     if (adk__result_message(result, "%.*s", (int)refusal->message.size, (const char *)refusal->message.data) != ADK_OK)
         return adk__fail_nomem(ret_error);
     return ADK_OK;
+}
+
+/* There is no module to run. */
+static int end_without_module(adk__run *run, const adk__refusal *refusal, adk_error **ret_error)
+{
+    adk_result *result = run->result;
+
+    if (refusal->out_of_time) {
+        result->outcome = ADK_OUTCOME_TIMED_OUT;
+        result->phase = ADK_PHASE_COMPILE;
+        return refuse_text(result, refusal, ret_error);
+    }
+    if (refusal->needs_memory) {
+        run->budget.tables_refused = true;
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+        return adk__ending_set(run, NULL, ret_error);
+    }
+    result->outcome = ADK_OUTCOME_REJECTED;
+    result->reason = refusal->reason;
+    return refuse_text(result, refusal, ret_error);
 }
 
 static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_error **ret_error)
@@ -194,8 +216,8 @@ static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_
     if (status == ADK_OK) {
         if (adk__run_is_due(run, ADK_PHASE_COMPILE))
             status = adk__ending_set(run, NULL, ret_error);
-        else if (refusal.reason != ADK_REASON_NONE)
-            status = reject(run->result, &refusal, ret_error);
+        else if (module == NULL)
+            status = end_without_module(run, &refusal, ret_error);
         else
             status = run_module(wasm, run, module, index, ret_error);
     }
@@ -279,15 +301,23 @@ struct preparation {
     adk__module *module;
 };
 
+static int refuse_preparation(const struct preparation *p, adk_error **ret_error)
+{
+    if (p->module == NULL && p->refusal.reason == ADK_REASON_NONE && !p->refusal.out_of_time)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the module did not compile within %llu ms",
+                         (unsigned long long)(p->wasm->options.prepare_timeout_ns / UINT64_C(1000000)));
+    return adk__fail(ret_error, ADK_E_INVALID, 0, "%.*s", (int)p->refusal.message.size,
+                     (const char *)p->refusal.message.data);
+}
+
 static int prepare(struct preparation *p, adk_error **ret_error)
 {
-    adk__cache_wish wish = {&p->wasm->engines, 0, adk__engines_here(&p->wasm->engines), p->code, p->interrupt};
+    adk__cache_wish wish = {0, adk__engines_here(&p->wasm->engines), p->code, p->interrupt};
     adk_cache_state state;
     int status = adk__cache_get(&p->wasm->cache, &wish, &p->refusal, &p->module, &state, ret_error);
 
     if (status == ADK_OK && p->module == NULL)
-        status = adk__fail(ret_error, ADK_E_INVALID, 0, "%.*s", (int)p->refusal.message.size,
-                           (const char *)p->refusal.message.data);
+        status = refuse_preparation(p, ret_error);
     adk__buf_free(&p->refusal.message);
     return status;
 }
@@ -295,8 +325,8 @@ static int prepare(struct preparation *p, adk_error **ret_error)
 int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **ret_module, adk_error **ret_error)
 {
     struct wasm *wasm = adk__backend_state(backend, execute);
-    adk__interrupt never;
-    struct preparation p = {wasm, code, &never, ADK__REFUSAL_INIT, NULL};
+    adk__interrupt deadline;
+    struct preparation p = {wasm, code, &deadline, ADK__REFUSAL_INIT, NULL};
     adk_wasm_module *module;
     int status;
 
@@ -305,10 +335,11 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
                          adk_backend_name_cstr(backend));
     if (code.data == NULL || code.size == 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the code is empty");
-    if (adk__interrupt_init(&never) != 0)
+    if (adk__interrupt_init(&deadline) != 0)
         return adk__fail_nomem(ret_error);
+    adk__interrupt_begin(&deadline, adk__add_saturated(adk__now_ns(), wasm->options.prepare_timeout_ns));
     status = prepare(&p, ret_error);
-    adk__interrupt_destroy(&never);
+    adk__interrupt_destroy(&deadline);
     if (status != ADK_OK)
         return status;
     module = malloc(sizeof(*module) + code.size);
@@ -334,7 +365,8 @@ void adk_wasm_module_free(adk_wasm_module *module)
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
-/* A module with data holds a descriptor per shard: together they may take a quarter of what the process may open. */
+/* A module with data holds a descriptor per shard, one that the helper compiled also its code: together they may take a
+ * quarter of what the process may open. */
 static uint32_t modules_for_descriptors(uint32_t shards)
 {
     struct rlimit limit;
@@ -342,7 +374,7 @@ static uint32_t modules_for_descriptors(uint32_t shards)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return UINT32_MAX;
-    modules = limit.rlim_cur / 4 / shards;
+    modules = limit.rlim_cur / 4 / (shards + 1);
     return modules < 1 ? 1 : modules > UINT32_MAX ? UINT32_MAX : (uint32_t)modules;
 }
 
@@ -356,6 +388,10 @@ static int set_defaults(adk_wasm_options *options, adk_error **ret_error)
         options->cache_modules = CACHE_MODULES_DEFAULT;
     if (options->cache_bytes == 0)
         options->cache_bytes = CACHE_BYTES_DEFAULT;
+    if (options->prepare_timeout_ns == 0)
+        options->prepare_timeout_ns = PREPARE_TIMEOUT_DEFAULT;
+    if ((options->flags & ~(uint32_t)ADK_WASM_ALLOW_UNBOUNDED_COMPILE) != 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "unknown flags %#x in the options", options->flags);
     if (options->entry_cstr == NULL)
         options->entry_cstr = "_start";
     if (options->entry_cstr[0] == '\0' || strlen(options->entry_cstr) > ADK__NAME_SHOWN ||
@@ -382,6 +418,12 @@ static int copy_options(struct wasm *wasm, const adk_wasm_options *options, adk_
             memcpy(wasm->host_functions, options->host_functions, size);
         wasm->options.host_functions = wasm->host_functions;
     }
+    if (wasm->options.worker_cstr != NULL) {
+        wasm->worker = strdup(wasm->options.worker_cstr);
+        wasm->options.worker_cstr = wasm->worker;
+        if (wasm->worker == NULL)
+            return adk__fail_nomem(ret_error);
+    }
     if (wasm->entry == NULL || (size > 0 && wasm->host_functions == NULL))
         return adk__fail_nomem(ret_error);
     return ADK_OK;
@@ -392,6 +434,7 @@ static void free_wasm(struct wasm *wasm)
     if (wasm == NULL)
         return;
     free(wasm->entry);
+    free(wasm->worker);
     free(wasm->host_functions);
     free(wasm);
 }
@@ -403,31 +446,40 @@ static void destroy(void *state)
 
     adk__reaper_barrier();
     adk__cache_destroy(&wasm->cache);
+    adk__compilers_destroy(&wasm->compilers);
     adk__engines_destroy(&wasm->engines);
     adk__reaper_release();
     free_wasm(wasm);
 }
 
+static int open_cache(struct wasm *wasm, adk_error **ret_error)
+{
+    uint32_t descriptors = modules_for_descriptors(wasm->engines.shard_count);
+    uint32_t modules = wasm->options.cache_modules;
+    const adk__cache_setup setup = {&wasm->engines, &wasm->compilers, modules < descriptors ? modules : descriptors,
+                                    wasm->options.cache_bytes};
+
+    return adk__cache_init(&wasm->cache, &setup, ret_error);
+}
+
 static int open_wasm(struct wasm *wasm, adk_error **ret_error)
 {
-    uint32_t descriptors;
-    uint32_t modules = wasm->options.cache_modules;
     int status = adk__engines_init(&wasm->engines, &wasm->options, ret_error);
 
     if (status != ADK_OK)
         return status;
-    descriptors = modules_for_descriptors(wasm->engines.shard_count);
-    status = adk__cache_init(&wasm->cache, modules < descriptors ? modules : descriptors, wasm->options.cache_bytes,
-                             ret_error);
-    if (status != ADK_OK) {
-        adk__engines_destroy(&wasm->engines);
-        return status;
+    status = adk__compilers_init(&wasm->compilers, &wasm->options, ret_error);
+    if (status == ADK_OK) {
+        status = adk__reaper_retain(ret_error);
+        if (status == ADK_OK) {
+            status = open_cache(wasm, ret_error);
+            if (status == ADK_OK)
+                return ADK_OK;
+            adk__reaper_release();
+        }
+        adk__compilers_destroy(&wasm->compilers);
     }
-    status = adk__reaper_retain(ret_error);
-    if (status != ADK_OK) {
-        adk__cache_destroy(&wasm->cache);
-        adk__engines_destroy(&wasm->engines);
-    }
+    adk__engines_destroy(&wasm->engines);
     return status;
 }
 

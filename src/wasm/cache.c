@@ -27,6 +27,13 @@
 /* How long a waiter sleeps before it looks at its cancellation. */
 #define WAIT_NS UINT64_C(5000000)
 
+/* What may be compiled in place: it cannot be stopped there. */
+#define QUICK_NS UINT64_C(20000000)
+
+/* A compilation that ended later than this without success is remembered for so long. */
+#define SLOW_MIN_NS  UINT64_C(10000000)
+#define SLOW_KEPT_NS UINT64_C(30000000000)
+
 struct key {
     uint64_t hash;
     uint64_t flavour;
@@ -38,8 +45,11 @@ struct adk__cache_entry {
     adk__cache_entry *prev; /* in by_use */
     adk__cache_entry *next;
     unsigned references; /* the cache's own, and those of who compiles or waits; under the lock */
+    unsigned waiters;    /* who would have the job's end */
     bool ready;
-    bool kept; /* in the cache */
+    bool kept;   /* in the cache */
+    bool driven; /* one of the waiters carries the job on */
+    adk__compilation *job;
     adk__refusal refusal;
     adk__module *module;
     uint64_t cost_bytes;
@@ -101,7 +111,8 @@ static adk__cache_entry *find(adk__cache *cache, const adk__cache_wish *wish, co
     return *ret_collision ? NULL : entry;
 }
 
-static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, const struct key *key)
+/* The caller's reference is the first; the cache has another where the entry is kept. */
+static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, const struct key *key, bool keep)
 {
     adk__cache_entry *entry = calloc(1, sizeof(*entry) + wish->code.size);
 
@@ -113,23 +124,73 @@ static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, con
         memcpy(entry->source, wish->code.data, entry->size);
     entry->cost_bytes = sizeof(*entry) + wish->code.size;
     entry->refusal = (adk__refusal)ADK__REFUSAL_INIT;
+    entry->references = 1;
+    if (!keep)
+        return entry;
     HASH_ADD(hh, cache->by_key, key, sizeof(*key), entry);
-    if (entry->hh.tbl == NULL) {
-        free(entry);
-        return NULL;
-    }
+    if (entry->hh.tbl == NULL)
+        return entry; /* no memory for the table: then it is not kept */
     DL_APPEND(cache->by_use, entry);
-    entry->references = 2; /* the cache's and the compiler's */
+    entry->references = 2;
     entry->kept = true;
     cache->count++;
     cache->bytes += entry->cost_bytes;
     return entry;
 }
 
-/* ---- compiling ---------------------------------------------------------------------------------------------------- */
+/* ---- what is not tried again -------------------------------------------------------------------------------------- */
+
+static adk__cache_slow *find_slow(adk__cache *cache, const struct key *key, size_t size)
+{
+    for (size_t i = 0; i < ADK_COUNT(cache->slow); i++) {
+        adk__cache_slow *slow = &cache->slow[i];
+
+        if (slow->until_ns != 0 && slow->hash == key->hash && slow->flavour == key->flavour && slow->size == size)
+            return slow;
+    }
+    return NULL;
+}
+
+/* A module that was compiled for `ran_ns` without an end. */
+static void remember_slow(adk__cache *cache, const adk__cache_entry *entry, uint64_t ran_ns)
+{
+    adk__cache_slow *slow = find_slow(cache, &entry->key, entry->size);
+
+    if (ran_ns < SLOW_MIN_NS)
+        return;
+    if (slow == NULL) {
+        slow = &cache->slow[cache->slow_next++ % ADK_COUNT(cache->slow)];
+        slow->ran_ns = 0;
+    }
+    slow->hash = entry->key.hash;
+    slow->flavour = entry->key.flavour;
+    slow->size = entry->size;
+    slow->ran_ns = ran_ns > slow->ran_ns ? ran_ns : slow->ran_ns;
+    slow->until_ns = adk__now_ns() + SLOW_KEPT_NS;
+}
+
+/* Half as much again as it had is worth another try. */
+static bool is_known_as_slow(adk__cache *cache, const struct key *key, const adk__cache_wish *wish,
+                             adk__refusal *refusal)
+{
+    const adk__cache_slow *slow = find_slow(cache, key, wish->code.size);
+    uint64_t now_ns = adk__now_ns();
+
+    if (slow == NULL || now_ns > slow->until_ns ||
+        adk__add_saturated(now_ns, slow->ran_ns + slow->ran_ns / 2) < wish->interrupt->deadline_ns)
+        return false;
+    refusal->out_of_time = true;
+    (void)adk__buf_printf(&refusal->message, "compiling it had not ended after %llu ms when it was last tried",
+                          (unsigned long long)(slow->ran_ns / UINT64_C(1000000)));
+    return true;
+}
+
+/* ---- compiling in place ------------------------------------------------------------------------------------------- */
 
 struct compilation {
+    adk__cache *cache;
     const adk__cache_wish *wish;
+    adk_bytes code;
     adk__refusal *refusal;
     adk__module *module;
     adk_error **ret_error;
@@ -140,14 +201,14 @@ static void compile(void *data)
 {
     struct compilation *c = data;
 
-    c->status = adk__module_compile(c->wish->engines, c->wish->flavour, c->wish->shard, c->wish->code,
-                                    c->wish->interrupt, c->refusal, &c->module, c->ret_error);
+    c->status = adk__module_compile(c->cache->engines, c->wish->flavour, c->wish->shard, c->code, c->wish->interrupt,
+                                    c->refusal, &c->module, c->ret_error);
 }
 
-static int compile_somewhere(const adk__cache_wish *wish, adk__refusal *refusal, adk__module **ret_module,
-                             adk_error **ret_error)
+static int compile_here(adk__cache *cache, const adk__cache_wish *wish, adk_bytes code, adk__refusal *refusal,
+                        adk__module **ret_module, adk_error **ret_error)
 {
-    struct compilation c = {wish, refusal, NULL, ret_error, ADK_OK};
+    struct compilation c = {cache, wish, code, refusal, NULL, ret_error, ADK_OK};
     int failed = 0;
 
     if (adk__stack_has(ADK__COMPILE_STACK_BYTES))
@@ -160,77 +221,167 @@ static int compile_somewhere(const adk__cache_wish *wish, adk__refusal *refusal,
     return c.status;
 }
 
+/* What is quick is compiled here, if there is time for it; the rest where it can be stopped. */
+static bool is_for_here(const adk__cache *cache, const adk__cache_wish *wish, const adk__source *source)
+{
+    uint64_t end_ns = adk__add_saturated(adk__now_ns(), source->work_ns);
+    bool is_quick = source->work_ns <= QUICK_NS;
+
+    if (!cache->compilers->is_there)
+        return is_quick || (cache->engines->options->flags & ADK_WASM_ALLOW_UNBOUNDED_COMPILE) != 0;
+    return is_quick && end_ns <= wish->interrupt->deadline_ns;
+}
+
+/* Compiles, or makes the job that will. Without the lock. */
+static int compile_or_begin(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *refusal,
+                            adk__module **ret_module, adk__compilation **ret_job, adk_error **ret_error)
+{
+    adk__source source;
+    int status = ADK_OK;
+
+    adk__source_look(wish->code, refusal, &source);
+    if (refusal->reason == ADK_REASON_NONE && is_for_here(cache, wish, &source)) {
+        status = compile_here(cache, wish, source.code, refusal, ret_module, ret_error);
+    } else if (refusal->reason == ADK_REASON_NONE) {
+        const adk__compilation_wish job = {wish->flavour, cache->engines->is_narrow, source.code};
+
+        status = adk__compilation_new(cache->compilers, &job, ret_job, ret_error);
+    }
+    adk__source_free(&source);
+    return status;
+}
+
+/* ---- one compiles, the others wait -------------------------------------------------------------------------------- */
+
 static int copy_refusal(const adk__refusal *from, adk__refusal *to, adk_error **ret_error)
 {
     to->reason = from->reason;
+    to->needs_memory = from->needs_memory;
     if (adk__buf_append(&to->message, from->message.data, from->message.size) != 0)
         return adk__fail_nomem(ret_error);
     return ADK_OK;
 }
 
-/* Compiles for an entry that this thread has just added, with the lock released meanwhile. */
-static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
-                adk__module **ret_module, adk_error **ret_error)
+/* What was found out, if anything was: takes `module`. */
+static void publish(adk__cache *cache, adk__cache_entry *entry, adk__module *module, const adk__refusal *refusal)
 {
-    adk__module *module = NULL;
-    int status;
-
-    (void)pthread_mutex_unlock(&cache->mutex);
-    status = compile_somewhere(wish, ret_refusal, &module, ret_error);
-    (void)pthread_mutex_lock(&cache->mutex);
     entry->ready = true;
-    if (status == ADK_OK && module != NULL) {
+    if (module != NULL) {
         entry->module = module;
         entry->cost_bytes += module->cost_bytes;
         if (entry->kept)
             cache->bytes += module->cost_bytes;
-        *ret_module = adk__module_ref(module);
         shrink(cache, entry);
     } else {
-        if (status == ADK_OK && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE)
-            (void)copy_refusal(ret_refusal, &entry->refusal, NULL);
+        if (refusal != NULL && refusal->reason != ADK_REASON_NONE)
+            (void)copy_refusal(refusal, &entry->refusal, NULL);
         forget(cache, entry);
     }
     (void)pthread_cond_broadcast(&cache->changed);
-    unref(entry);
+}
+
+/* The job has ended with a file of code, which is loaded, or with a refusal. Without the lock. */
+static int finish_job(const adk__cache *cache, const adk__cache_wish *wish, adk__compilation_end *end,
+                      adk__module **ret_module)
+{
+    if (end->code_fd < 0)
+        return ADK_OK;
+    return adk__module_load(cache->engines, wish->flavour, wish->shard, end->code_fd, end->refusal, ret_module,
+                            end->ret_error);
+}
+
+/* A waiter carries the job on until it has ended or the waiter must leave. */
+static int drive(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk_error **ret_error)
+{
+    adk__refusal refusal = ADK__REFUSAL_INIT;
+    adk__compilation_end end = {-1, &refusal, ret_error};
+    adk__compilation *job = entry->job;
+    adk__module *module = NULL;
+    bool done = false;
+    int status = ADK_OK;
+
+    entry->driven = true;
+    (void)pthread_mutex_unlock(&cache->mutex);
+    while (!done && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE)
+        status = adk__compilation_step(job, wish->interrupt, &end, &done);
+    if (done && status == ADK_OK)
+        status = finish_job(cache, wish, &end, &module);
+    if (done)
+        adk__compilation_free(job);
+    (void)pthread_mutex_lock(&cache->mutex);
+    entry->driven = false;
+    if (done) {
+        entry->job = NULL;
+        publish(cache, entry, module, &refusal);
+    }
+    adk__buf_free(&refusal.message);
     return status;
 }
 
-/* Waits for another's compilation; false where this run must stop. */
-static bool wait_for(adk__cache *cache, const adk__cache_entry *entry, adk__interrupt *interrupt)
+static void sleep_a_while(adk__cache *cache, const adk__interrupt *interrupt)
 {
-    while (!entry->ready) {
-        uint64_t end_ns = adk__add_saturated(adk__now_ns(), WAIT_NS);
-        struct timespec end;
+    uint64_t end_ns = adk__add_saturated(adk__now_ns(), WAIT_NS);
+    struct timespec end = adk__timespec_from_ns(end_ns < interrupt->deadline_ns ? end_ns : interrupt->deadline_ns);
 
-        if (adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
-            return false;
-        end = adk__timespec_from_ns(end_ns < interrupt->deadline_ns ? end_ns : interrupt->deadline_ns);
-        (void)pthread_cond_clockwait(&cache->changed, &cache->mutex, CLOCK_MONOTONIC, &end);
-    }
-    return true;
+    (void)pthread_cond_clockwait(&cache->changed, &cache->mutex, CLOCK_MONOTONIC, &end);
 }
 
-/* What another found out. *ret_done is false where that is nothing. */
-static int share(adk__cache_entry *entry, adk__refusal *ret_refusal, adk__module **ret_module, bool *ret_done,
-                 adk_error **ret_error)
+/* The last who waited for a job has left. */
+static void give_up(adk__cache *cache, adk__cache_entry *entry, adk__interrupt_cause cause)
+{
+    adk__compilation *job = adk__take_ptr(entry->job);
+
+    if (cause == ADK__INTERRUPT_DEADLINE)
+        remember_slow(cache, entry, adk__compilation_ran_ns(job));
+    publish(cache, entry, NULL, NULL);
+    adk__compilation_free(job);
+}
+
+/* Waits for an entry, as long as this run may. */
+static int wait_for(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk_error **ret_error)
+{
+    adk__interrupt_cause cause = ADK__INTERRUPT_NONE;
+    int status = ADK_OK;
+
+    entry->waiters++;
+    while (!entry->ready && status == ADK_OK) {
+        cause = adk__interrupt_check(wish->interrupt);
+        if (cause != ADK__INTERRUPT_NONE)
+            break;
+        if (entry->job != NULL && !entry->driven)
+            status = drive(cache, entry, wish, ret_error);
+        else
+            sleep_a_while(cache, wish->interrupt);
+    }
+    entry->waiters--;
+    if (entry->job != NULL && !entry->driven) {
+        if (entry->waiters == 0)
+            give_up(cache, entry, cause);
+        else
+            (void)pthread_cond_broadcast(&cache->changed); /* somebody must drive it now */
+    }
+    return status;
+}
+
+/* What was found out. *ret_done is false where that is nothing, and the run may go on: one has to look again. */
+static int share(const adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
+                 adk__module **ret_module, bool *ret_done, adk_error **ret_error)
 {
     *ret_done = true;
-    if (entry->module != NULL) {
+    if (entry->module != NULL)
         *ret_module = adk__module_ref(entry->module);
-        return ADK_OK;
-    }
-    if (entry->refusal.reason != ADK_REASON_NONE)
+    else if (entry->refusal.reason != ADK_REASON_NONE)
         return copy_refusal(&entry->refusal, ret_refusal, ret_error);
-    *ret_done = false;
+    else
+        *ret_done = adk__interrupt_check(wish->interrupt) != ADK__INTERRUPT_NONE;
     return ADK_OK;
 }
 
-/* With an entry in hand. *ret_done is false where one has to look again. */
+/* With an entry in hand that was there already. */
 static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
                 adk__module **ret_module, bool *ret_done, adk_error **ret_error)
 {
-    int status = ADK_OK;
+    int status;
 
     *ret_done = true;
     if (ADK_LIKELY(entry->ready)) {
@@ -240,8 +391,35 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
         return ADK_OK;
     }
     entry->references++;
-    if (wait_for(cache, entry, wish->interrupt))
-        status = share(entry, ret_refusal, ret_module, ret_done, ret_error);
+    status = wait_for(cache, entry, wish, ret_error);
+    if (status == ADK_OK)
+        status = share(entry, wish, ret_refusal, ret_module, ret_done, ret_error);
+    unref(entry);
+    return status;
+}
+
+/* For an entry that this thread has just made. */
+static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
+                adk__module **ret_module, adk_error **ret_error)
+{
+    adk__module *module = NULL;
+    adk__compilation *job = NULL;
+    bool done;
+    int status;
+
+    (void)pthread_mutex_unlock(&cache->mutex);
+    status = compile_or_begin(cache, wish, ret_refusal, &module, &job, ret_error);
+    (void)pthread_mutex_lock(&cache->mutex);
+    if (job != NULL) {
+        entry->job = job;
+        status = wait_for(cache, entry, wish, ret_error);
+        if (status == ADK_OK)
+            status = share(entry, wish, ret_refusal, ret_module, &done, ret_error);
+    } else {
+        if (module != NULL)
+            *ret_module = adk__module_ref(module);
+        publish(cache, entry, module, status == ADK_OK ? ret_refusal : NULL);
+    }
     unref(entry);
     return status;
 }
@@ -252,41 +430,127 @@ int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal 
     struct key key = key_of(cache, wish);
     adk__cache_entry *entry;
     bool collision;
-    bool done;
-    int status;
+    bool done = false;
+    int status = ADK_OK;
 
     *ret_module = NULL;
+    *ret_state = ADK_CACHE_MISS;
+    adk__source_check_size(wish->code, ret_refusal);
+    if (ret_refusal->reason != ADK_REASON_NONE)
+        return ADK_OK;
     (void)pthread_mutex_lock(&cache->mutex);
-    while ((entry = find(cache, wish, &key, &collision)) != NULL) {
+    while (!done && (entry = find(cache, wish, &key, &collision)) != NULL) {
         *ret_state = ADK_CACHE_HIT;
         status = take(cache, entry, wish, ret_refusal, ret_module, &done, ret_error);
-        if (done) {
-            (void)pthread_mutex_unlock(&cache->mutex);
-            return status;
-        }
     }
-    *ret_state = ADK_CACHE_MISS;
-    /* What is too large is refused before it is copied. */
-    if (!collision && wish->code.size <= ADK_CODE_MAX_BYTES)
-        entry = add(cache, wish, &key);
-    if (entry != NULL) {
-        status = fill(cache, entry, wish, ret_refusal, ret_module, ret_error);
-        (void)pthread_mutex_unlock(&cache->mutex);
-        return status;
+    if (!done && !is_known_as_slow(cache, &key, wish, ret_refusal)) {
+        *ret_state = ADK_CACHE_MISS;
+        entry = add(cache, wish, &key, !collision);
+        status =
+            entry == NULL ? adk__fail_nomem(ret_error) : fill(cache, entry, wish, ret_refusal, ret_module, ret_error);
     }
     (void)pthread_mutex_unlock(&cache->mutex);
-    return compile_somewhere(wish, ret_refusal, ret_module, ret_error);
+    return status;
+}
+
+/* ---- fork --------------------------------------------------------------------------------------------------------- */
+
+/*
+ * The locks are held across fork(), so that the child finds tables that are whole. The threads that compiled or waited are
+ * not in the child: what they were at is forgotten there, without touching the processes, which are the parent's.
+ */
+static struct {
+    pthread_mutex_t mutex;
+    adk__cache *caches;
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
+
+static void before_fork(void)
+{
+    adk__cache *cache;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_FOREACH(registry.caches, cache)
+    {
+        (void)pthread_mutex_lock(&cache->mutex);
+        (void)pthread_mutex_lock(&cache->engines->mutex);
+    }
+}
+
+static void unlock_all(void)
+{
+    adk__cache *cache;
+
+    DL_FOREACH(registry.caches, cache)
+    {
+        (void)pthread_mutex_unlock(&cache->engines->mutex);
+        (void)pthread_mutex_unlock(&cache->mutex);
+    }
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
+static void after_fork_in_child(void)
+{
+    adk__cache *cache;
+
+    DL_FOREACH(registry.caches, cache)
+    {
+        adk__cache_entry *entry;
+        adk__cache_entry *next;
+
+        DL_FOREACH_SAFE(cache->by_use, entry, next)
+        {
+            if (entry->ready)
+                continue;
+            if (entry->job != NULL)
+                adk__compilation_forget(adk__take_ptr(entry->job));
+            entry->ready = true;
+            forget(cache, entry);
+        }
+        atomic_store(&cache->compilers->used, 0);
+        (void)pthread_cond_init(&cache->changed, NULL);
+    }
+    unlock_all();
+}
+
+static int fork_handlers_failed;
+
+static void install_fork_handlers(void)
+{
+    fork_handlers_failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+}
+
+static int enter_registry(adk__cache *cache, adk_error **ret_error)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, install_fork_handlers);
+    if (fork_handlers_failed)
+        return adk__fail(ret_error, ADK_E_SYSTEM, fork_handlers_failed, "prepare for fork");
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_APPEND(registry.caches, cache);
+    (void)pthread_mutex_unlock(&registry.mutex);
+    return ADK_OK;
+}
+
+static void leave_registry(adk__cache *cache)
+{
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_DELETE(registry.caches, cache);
+    (void)pthread_mutex_unlock(&registry.mutex);
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
-int adk__cache_init(adk__cache *cache, uint32_t max_count, uint64_t max_bytes, adk_error **ret_error)
+int adk__cache_init(adk__cache *cache, const adk__cache_setup *setup, adk_error **ret_error)
 {
     int failed;
+    int status;
 
     memset(cache, 0, sizeof(*cache));
-    cache->max_count = max_count;
-    cache->max_bytes = max_bytes;
+    cache->engines = setup->engines;
+    cache->compilers = setup->compilers;
+    cache->max_count = setup->max_count;
+    cache->max_bytes = setup->max_bytes;
     if (getrandom(&cache->seed, sizeof(cache->seed), 0) != (ssize_t)sizeof(cache->seed))
         return adk__fail(ret_error, ADK_E_SYSTEM, errno, "getrandom for the seed of the module cache");
     failed = pthread_mutex_init(&cache->mutex, NULL);
@@ -297,11 +561,17 @@ int adk__cache_init(adk__cache *cache, uint32_t max_count, uint64_t max_bytes, a
         (void)pthread_mutex_destroy(&cache->mutex);
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make a condition variable");
     }
-    return ADK_OK;
+    status = enter_registry(cache, ret_error);
+    if (status != ADK_OK) {
+        (void)pthread_cond_destroy(&cache->changed);
+        (void)pthread_mutex_destroy(&cache->mutex);
+    }
+    return status;
 }
 
 void adk__cache_destroy(adk__cache *cache)
 {
+    leave_registry(cache);
     while (cache->by_use != NULL)
         forget(cache, cache->by_use);
     (void)pthread_cond_destroy(&cache->changed);

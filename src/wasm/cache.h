@@ -7,11 +7,23 @@
 
 #include <pthread.h>
 
+#include "wasm/compiler.h"
 #include "wasm/module.h"
 
 typedef struct adk__cache_entry adk__cache_entry;
 
+/** A module that did not compile in the time there was: asked for again with hardly more, it is not tried again. */
+typedef struct adk__cache_slow {
+    uint64_t hash;
+    uint64_t flavour;
+    size_t size;
+    uint64_t ran_ns;   /* for so long it was compiled without an end */
+    uint64_t until_ns; /* forgotten then; 0: nothing */
+} adk__cache_slow;
+
 typedef struct adk__cache {
+    adk__engines *engines;
+    adk__compilers *compilers;
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* a compilation has ended */
     adk__cache_entry *by_key;
@@ -21,14 +33,25 @@ typedef struct adk__cache {
     uint64_t max_bytes;
     uint32_t count;
     uint32_t max_count;
+    uint32_t slow_next;
+    adk__cache_slow slow[64];
+    struct adk__cache *prev; /* all caches of the process, for fork() */
+    struct adk__cache *next;
 } adk__cache;
 
-ADK_MUST_USE int adk__cache_init(adk__cache *cache, uint32_t max_count, uint64_t max_bytes, adk_error **ret_error);
+typedef struct adk__cache_setup {
+    adk__engines *engines;
+    adk__compilers *compilers;
+    uint32_t max_count;
+    uint64_t max_bytes;
+} adk__cache_setup;
+
+/** Makes a cache. adk__reaper_retain() must have been called: what is done at a fork() goes in that order. */
+ADK_MUST_USE int adk__cache_init(adk__cache *cache, const adk__cache_setup *setup, adk_error **ret_error);
 void adk__cache_destroy(adk__cache *cache);
 
 /** What is looked for, and on whose behalf. */
 typedef struct adk__cache_wish {
-    adk__engines *engines;
     uint32_t flavour;
     uint32_t shard; /* where it is compiled if need be */
     adk_bytes code;

@@ -49,7 +49,7 @@ int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime
 }
 
 /* Which features modules may use is decided in adk_engine_new(). */
-static wasm_config_t *new_config(const adk__engines *engines, uint32_t flavour)
+static wasm_config_t *new_config(uint32_t flavour, bool is_narrow)
 {
     wasm_config_t *config = wasm_config_new();
 
@@ -59,12 +59,19 @@ static wasm_config_t *new_config(const adk__engines *engines, uint32_t flavour)
     wasmtime_config_max_wasm_stack_set(config, ADK__GUEST_STACK_BYTES);
     wasmtime_config_native_unwind_info_set(config, false);
     wasmtime_config_parallel_compilation_set(config, false); /* would leave a pool of threads behind */
-    wasmtime_config_memory_reservation_set(config, engines->is_narrow ? 0 : SLOT_BYTES);
-    if (engines->is_narrow) {
+    wasmtime_config_memory_reservation_set(config, is_narrow ? 0 : SLOT_BYTES);
+    if (is_narrow) {
         wasmtime_config_memory_guard_size_set(config, (uint64_t)64 << 10);
         wasmtime_config_memory_reservation_for_growth_set(config, (uint64_t)1 << 20);
     }
     return config;
+}
+
+int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, wasm_engine_t **ret_engine, adk_error **ret_error)
+{
+    wasmtime_error_t *error = adk_engine_new(new_config(flavour, is_narrow), ret_engine);
+
+    return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 
 static void set_pool(wasm_config_t *config, uint32_t slots)
@@ -93,7 +100,7 @@ static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t sl
     wasm_config_t *config;
 
     for (; slots >= 1; slots /= 4) {
-        config = new_config(engines, flavour);
+        config = new_config(flavour, engines->is_narrow);
         set_pool(config, slots);
         error = adk_engine_new(config, &shard->engine);
         shard->slots = slots;
@@ -102,7 +109,7 @@ static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t sl
         wasmtime_error_delete(error);
     }
     shard->slots = 0;
-    error = adk_engine_new(new_config(engines, flavour), &shard->engine);
+    error = adk_engine_new(new_config(flavour, engines->is_narrow), &shard->engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 

@@ -48,7 +48,7 @@ typedef struct adk__engines {
     uint32_t shard_count;            /* the last is the one without a pool */
     uint32_t slots;                  /* of a pool, as address space allows */
     bool is_narrow;                  /* address space is so short that memories are checked in code */
-    pthread_mutex_t mutex;           /* of making shards */
+    pthread_mutex_t mutex;           /* of making shards, and modules available in them */
     _Atomic(adk__shard *) shards[ADK__FLAVOURS][ADK__SHARDS_MAX];
 } adk__engines;
 
@@ -56,6 +56,10 @@ ADK_MUST_USE int adk__engines_init(adk__engines *engines, const adk_wasm_options
 
 /** Frees all shards. No run is under way and no module is left. */
 void adk__engines_destroy(adk__engines *engines);
+
+/** An engine that only compiles: what it makes loads in the shards of that flavour. */
+ADK_MUST_USE int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, wasm_engine_t **ret_engine,
+                                           adk_error **ret_error);
 
 /** The shard of a flavour and an index below shard_count; made where it is not there yet. */
 ADK_MUST_USE int adk__engines_shard(adk__engines *engines, uint32_t flavour, uint32_t index, adk__shard **ret_shard,

@@ -6,15 +6,16 @@
  */
 #include "wasm/module.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "core/error.h"
 #include "wasm/host.h"
-
-static const char wasm_magic[4] = {'\0', 'a', 's', 'm'};
 
 /* ---- references --------------------------------------------------------------------------------------------------- */
 
@@ -36,162 +37,26 @@ void adk__module_unref(adk__module *module)
         if (module->shards[i].module != NULL)
             wasmtime_module_delete(module->shards[i].module);
     }
-    (void)pthread_mutex_destroy(&module->mutex);
+    if (module->code_fd >= 0)
+        (void)close(module->code_fd);
     free(module);
 }
 
-static int new_module(uint32_t flavour, adk__module **ret_module, adk_error **ret_error)
+static int new_module(adk__engines *engines, uint32_t flavour, adk__module **ret_module, adk_error **ret_error)
 {
     adk__module *module = calloc(1, sizeof(*module));
-    int failed;
 
     if (module == NULL)
         return adk__fail_nomem(ret_error);
-    failed = pthread_mutex_init(&module->mutex, NULL);
-    if (failed) {
-        free(module);
-        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make a lock");
-    }
     atomic_init(&module->references, 1);
+    module->engines = engines;
     module->flavour = flavour;
+    module->code_fd = -1;
     *ret_module = module;
     return ADK_OK;
 }
 
-/* ---- refusals ----------------------------------------------------------------------------------------------------- */
-
-static int refuse(adk__refusal *refusal, adk_reason reason, const char *format, ...) ADK_PRINTF(3, 4);
-
-static int refuse(adk__refusal *refusal, adk_reason reason, const char *format, ...)
-{
-    va_list args;
-
-    refusal->reason = reason;
-    va_start(args, format);
-    (void)adk__buf_vprintf(&refusal->message, format, args);
-    va_end(args);
-    return ADK_OK;
-}
-
-/* The text assembler draws the line with an arrow beneath it: of that, its first line and the position are kept. */
-static int append_text(adk__buf *message, const wasm_byte_vec_t *text)
-{
-    static const char arrow[] = "--> <anon>:";
-    const char *line = memchr(text->data, '\n', text->size);
-    size_t first = line == NULL ? text->size : (size_t)(line - text->data);
-    const char *at = line == NULL ? NULL : memmem(line, text->size - first, arrow, sizeof(arrow) - 1);
-    size_t digits = 0;
-    int failed = adk__text_append_escaped(message, text->data, first, 1024);
-
-    if (failed || at == NULL)
-        return failed;
-    at += sizeof(arrow) - 1;
-    while (at + digits < text->data + text->size && digits < 24 && strchr("0123456789:", at[digits]) != NULL &&
-           at[digits] != '\0')
-        digits++;
-    return adk__buf_printf(message, " (at %.*s)", (int)digits, at);
-}
-
-/* Takes `error`. A panic of the compiler is not the module's fault alone, but it is the module that is refused. */
-static int refuse_with_error(adk__refusal *refusal, adk_reason reason, const char *what, wasmtime_error_t *error)
-{
-    wasm_byte_vec_t text;
-    uint8_t trap;
-
-    if (adk_engine_error_kind(error, &trap) == ADK_ENGINE_PANIC)
-        reason = ADK_REASON_COMPILER_FAILED;
-    adk_engine_error_text(error, &text);
-    refusal->reason = reason;
-    if (adk__buf_printf(&refusal->message, "%s", what) == 0)
-        (void)append_text(&refusal->message, &text);
-    wasm_byte_vec_delete(&text);
-    wasmtime_error_delete(error);
-    return ADK_OK;
-}
-
-static bool may_go_on(void *interrupt)
-{
-    return adk__interrupt_check(interrupt) == ADK__INTERRUPT_NONE;
-}
-
-#define COMPILE_FAILED "failed to compile WASM module: "
-
-static bool is_systems(const wasmtime_error_t *error)
-{
-    uint8_t trap;
-
-    return adk_engine_error_kind(error, &trap) == ADK_ENGINE_SYSTEM;
-}
-
-/* Cold: the engine gives text only. Takes `error`. */
-static int explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal, wasmtime_error_t *error,
-                   adk_error **ret_error)
-{
-    wasm_byte_vec_t names;
-    bool valid = false;
-    wasmtime_error_t *again;
-
-    if (is_systems(error))
-        return adk__engine_fail(ret_error, ADK_E_SYSTEM, "compile a module", error);
-    again = adk_engine_missing_features(binary.data, binary.size, may_go_on, interrupt, &valid, &names);
-    if (again != NULL) {
-        wasmtime_error_delete(again);
-        return refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, COMPILE_FAILED, error);
-    }
-    if (names.size > 0) {
-        (void)refuse(refusal, ADK_REASON_UNSUPPORTED_FEATURE,
-                     "%sit needs %.*s, which is not supported: ", COMPILE_FAILED, (int)names.size, names.data);
-        wasm_byte_vec_delete(&names);
-        return refuse_with_error(refusal, ADK_REASON_UNSUPPORTED_FEATURE, "", error);
-    }
-    wasm_byte_vec_delete(&names);
-    return refuse_with_error(refusal, valid ? ADK_REASON_TOO_LARGE : ADK_REASON_MALFORMED, COMPILE_FAILED, error);
-}
-
-/* ---- from source to code ------------------------------------------------------------------------------------------ */
-
-/* Bytes 4 to 7 are version and layer: 1 and 0 for a module; a component's layer is 1 (component model, Binary.md). */
-static bool is_component(adk_bytes binary)
-{
-    const unsigned char *bytes = binary.data;
-
-    return binary.size >= 8 && bytes[6] == 1 && bytes[7] == 0;
-}
-
-static bool is_binary(adk_bytes code)
-{
-    return code.size >= sizeof(wasm_magic) && memcmp(code.data, wasm_magic, sizeof(wasm_magic)) == 0;
-}
-
-/* *text owns the binary where the code was text. */
-static int to_binary(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *text, adk_bytes *ret_binary)
-{
-    wasmtime_error_t *error;
-
-    *ret_binary = code;
-    if (code.size == 0)
-        return refuse(refusal, ADK_REASON_MALFORMED, COMPILE_FAILED "the code is empty");
-    if (code.size > ADK_CODE_MAX_BYTES)
-        return refuse(refusal, ADK_REASON_TOO_LARGE, COMPILE_FAILED "the code has %zu bytes, more than %llu", code.size,
-                      (unsigned long long)ADK_CODE_MAX_BYTES);
-    if (!is_binary(code)) {
-        if (!adk__utf8_valid(code.data, code.size))
-            return refuse(refusal, ADK_REASON_MALFORMED,
-                          COMPILE_FAILED
-                          "the code is neither a binary module (it does not begin with \\0asm) nor text");
-        error = adk_engine_parse_text(code.data, code.size, text);
-        if (error != NULL)
-            return refuse_with_error(refusal, ADK_REASON_MALFORMED, COMPILE_FAILED, error);
-        *ret_binary = adk_bytes_make(text->data, text->size);
-    }
-    if (ret_binary->size > ADK_CODE_MAX_BYTES)
-        return refuse(refusal, ADK_REASON_TOO_LARGE, COMPILE_FAILED "the assembled text has more than %llu bytes",
-                      (unsigned long long)ADK_CODE_MAX_BYTES);
-    if (is_component(*ret_binary))
-        return refuse(refusal, ADK_REASON_UNSUPPORTED_FEATURE,
-                      COMPILE_FAILED "it is a component, and the component-model is not supported");
-    return ADK_OK;
-}
+/* ---- checks --------------------------------------------------------------------------------------------------------- */
 
 struct import_check {
     const adk_wasm_options *options;
@@ -208,8 +73,8 @@ static bool check_import(void *data, const char *module, size_t module_size, con
     bool has = adk__host_has(check->options, &import, &problem);
 
     if (!has)
-        (void)refuse(check->refusal, ADK_REASON_MISSING_IMPORT, "failed to instantiate WASM module: %.*s",
-                     (int)problem.size, (const char *)problem.data);
+        adk__refuse(check->refusal, ADK_REASON_MISSING_IMPORT, "failed to instantiate WASM module: %.*s",
+                    (int)problem.size, (const char *)problem.data);
     adk__buf_free(&problem);
     return has;
 }
@@ -232,29 +97,28 @@ static bool has_entry(const wasmtime_module_t *module, const char *name, adk__bu
     return has;
 }
 
-static int check_module(const adk_wasm_options *options, adk__module *module, const wasmtime_module_t *compiled,
-                        adk__refusal *refusal)
+static void check_module(const adk_wasm_options *options, adk__module *module, const wasmtime_module_t *compiled,
+                         adk__refusal *refusal)
 {
     struct import_check check = {options, refusal};
     adk__buf other = ADK__BUF_INIT((size_t)4 << 10);
     wasmtime_error_t *error = adk_engine_imports(compiled, check_import, &check);
 
     if (error != NULL)
-        return refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, COMPILE_FAILED, error);
+        adk__refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED, error);
     if (refusal->reason != ADK_REASON_NONE)
-        return ADK_OK;
+        return;
     module->has_entry = has_entry(compiled, options->entry_cstr, &other);
     if (!module->has_entry && other.size > 0)
-        (void)refuse(refusal, ADK_REASON_NO_ENTRY,
-                     "WASM module has no %s function: its export of that name is %.*s, not a function ()->()",
-                     options->entry_cstr, (int)other.size, (const char *)other.data);
+        adk__refuse(refusal, ADK_REASON_NO_ENTRY,
+                    "WASM module has no %s function: its export of that name is %.*s, not a function ()->()",
+                    options->entry_cstr, (int)other.size, (const char *)other.data);
     other.size = 0;
     module->has_initialize = has_entry(compiled, "_initialize", &other);
     if (refusal->reason == ADK_REASON_NONE && !module->has_entry && !module->has_initialize)
-        (void)refuse(refusal, ADK_REASON_NO_ENTRY, "WASM module has no %s function: it exports nothing of that name",
-                     options->entry_cstr);
+        adk__refuse(refusal, ADK_REASON_NO_ENTRY, "WASM module has no %s function: it exports nothing of that name",
+                    options->entry_cstr);
     adk__buf_free(&other);
-    return ADK_OK;
 }
 
 static uint64_t cost_of(const wasmtime_module_t *module)
@@ -266,18 +130,17 @@ static uint64_t cost_of(const wasmtime_module_t *module)
     return (uint64_t)((char *)end - (char *)start);
 }
 
-static int compile_binary(adk__engines *engines, adk__module *module, adk__shard *shard, adk_bytes binary,
-                          adk__interrupt *interrupt, adk__refusal *refusal, adk_error **ret_error)
-{
-    wasmtime_module_t *compiled = NULL;
-    const wasmtime_instance_pre_t *pre;
-    wasmtime_error_t *error = adk_engine_compile(shard->engine, binary.data, binary.size, &compiled);
+/* ---- making modules ----------------------------------------------------------------------------------------------- */
 
-    if (error != NULL)
-        return explain(binary, interrupt, refusal, error, ret_error);
+/* Takes `compiled`. */
+static int take_compiled(adk__engines *engines, adk__module *module, adk__shard *shard, wasmtime_module_t *compiled,
+                         adk__refusal *refusal, adk_error **ret_error)
+{
+    const wasmtime_instance_pre_t *pre;
+
     module->shards[shard->index].module = compiled;
     module->cost_bytes = cost_of(compiled);
-    (void)check_module(engines->options, module, compiled, refusal);
+    check_module(engines->options, module, compiled, refusal);
     if (refusal->reason != ADK_REASON_NONE)
         return ADK_OK;
     return adk__module_in_shard(module, shard, &pre, ret_error);
@@ -288,19 +151,24 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
                         adk_error **ret_error)
 {
     ADK_AUTO(adk__module_unref) adk__module *module = NULL;
+    wasmtime_module_t *compiled = NULL;
     wasm_byte_vec_t text = {0, NULL};
+    wasmtime_error_t *error;
     adk__shard *shard;
     adk_bytes binary;
     int status;
 
     status = adk__engines_shard(engines, flavour, shard_index, &shard, ret_error);
     if (status == ADK_OK)
-        status = new_module(flavour, &module, ret_error);
+        status = new_module(engines, flavour, &module, ret_error);
     if (status != ADK_OK)
         return status;
-    (void)to_binary(code, ret_refusal, &text, &binary);
-    if (ret_refusal->reason == ADK_REASON_NONE)
-        status = compile_binary(engines, module, shard, binary, interrupt, ret_refusal, ret_error);
+    adk__source_to_binary(code, ret_refusal, &text, &binary);
+    if (ret_refusal->reason == ADK_REASON_NONE) {
+        error = adk_engine_compile(shard->engine, binary.data, binary.size, &compiled);
+        status = error != NULL ? adk__source_explain(binary, interrupt, ret_refusal, error, ret_error)
+                               : take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
+    }
     if (text.data != NULL)
         wasm_byte_vec_delete(&text);
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
@@ -308,15 +176,52 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
     return status;
 }
 
+/* The engine closes the descriptor it is given. */
+static int load_file(int fd, adk__shard *shard, wasmtime_module_t **ret_compiled, adk_error **ret_error)
+{
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    wasmtime_error_t *error;
+
+    if (own < 0)
+        return adk__fail(ret_error, ADK_E_SYSTEM, errno, "load a module's code");
+    error = adk_engine_load_file(shard->engine, own, ret_compiled);
+    return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", error);
+}
+
+int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_index, int code_fd,
+                     adk__refusal *ret_refusal, adk__module **ret_module, adk_error **ret_error)
+{
+    ADK_AUTO_CLOSE int fd = code_fd;
+    ADK_AUTO(adk__module_unref) adk__module *module = NULL;
+    wasmtime_module_t *compiled = NULL;
+    adk__shard *shard;
+    int status;
+
+    status = adk__engines_shard(engines, flavour, shard_index, &shard, ret_error);
+    if (status == ADK_OK)
+        status = new_module(engines, flavour, &module, ret_error);
+    if (status == ADK_OK)
+        status = load_file(fd, shard, &compiled, ret_error);
+    if (status == ADK_OK) {
+        module->code_fd = adk__take_fd(&fd);
+        status = take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
+    }
+    if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
+        *ret_module = adk__take_ptr(module);
+    return status;
+}
+
 /* ---- shards ------------------------------------------------------------------------------------------------------- */
 
-/* From the code in whichever shard has it, into this one. With the module's lock held. */
+/* From the code in whichever shard has it, into this one. With the lock held. */
 static int load(adk__module *module, adk__shard *shard, adk_error **ret_error)
 {
     wasmtime_error_t *error;
     wasm_byte_vec_t code;
     size_t from = 0;
 
+    if (module->code_fd >= 0)
+        return load_file(module->code_fd, shard, &module->shards[shard->index].module, ret_error);
     while (module->shards[from].module == NULL)
         from++;
     error = wasmtime_module_serialize(module->shards[from].module, &code);
@@ -338,8 +243,8 @@ int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_
     *ret_pre = pre;
     if (ADK_LIKELY(pre != NULL))
         return ADK_OK;
-    (void)pthread_mutex_lock(&module->mutex);
-    locked = &module->mutex;
+    (void)pthread_mutex_lock(&module->engines->mutex);
+    locked = &module->engines->mutex;
     pre = atomic_load(&module->shards[shard->index].pre);
     if (pre == NULL) {
         status = module->shards[shard->index].module == NULL ? load(module, shard, ret_error) : ADK_OK;

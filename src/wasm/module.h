@@ -14,30 +14,22 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 #include "wasm/engine.h"
+#include "wasm/source.h"
 
 /** A module of one flavour. Reference-counted; immutable but for the shards it is made available in. */
 typedef struct adk__module {
     atomic_uint references;
+    adk__engines *engines; /* whose lock is that of making it available */
     uint32_t flavour;
     bool has_initialize;
     bool has_entry;
-    uint64_t cost_bytes;   /* of memory, roughly: for the cache */
-    pthread_mutex_t mutex; /* of making it available */
+    uint64_t cost_bytes; /* of memory, roughly: for the cache */
+    int code_fd;         /* a sealed file with the code, or -1 */
     struct {
         wasmtime_module_t *module;
         _Atomic(wasmtime_instance_pre_t *) pre;
     } shards[ADK__SHARDS_MAX];
 } adk__module;
-
-/** Why a module was refused. */
-typedef struct adk__refusal {
-    adk_reason reason; /* ADK_REASON_NONE: it was not */
-    adk__buf message;
-} adk__refusal;
-#define ADK__REFUSAL_INIT                                \
-    {                                                    \
-        ADK_REASON_NONE, ADK__BUF_INIT((size_t)16 << 10) \
-    }
 
 /**
  * Compiles a module in the shard of that index. A refusal is a success of the call: *ret_module stays unwritten, and
@@ -46,6 +38,10 @@ typedef struct adk__refusal {
 ADK_MUST_USE int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard, adk_bytes code,
                                      adk__interrupt *interrupt, adk__refusal *ret_refusal, adk__module **ret_module,
                                      adk_error **ret_error);
+
+/** As above, from the code in a sealed file that the compiling helper wrote. Takes `code_fd`, also on failure. */
+ADK_MUST_USE int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard, int code_fd,
+                                  adk__refusal *ret_refusal, adk__module **ret_module, adk_error **ret_error);
 
 /** Makes it available in a shard, where it is not yet, and gives what instantiates it there. */
 ADK_MUST_USE int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_instance_pre_t **ret_pre,

@@ -11,6 +11,8 @@
  * The lock guards the list of slots and is held during a scan. An engine is freed only after adk__reaper_barrier(): a
  * scan that began while a run lasted has then ended, and no later one sees that run.
  *
+ * It also collects helper processes, which take a while to go after they were killed: nobody has to wait for them.
+ *
  * fork(): the lock is held across it, so that the child finds the list whole. The child has no reaper thread; it forgets
  * the slots of all threads but its own and starts a reaper when a run is armed, or when the run that forked comes back
  * from foreign code.
@@ -30,6 +32,7 @@
 
 #define TICK_NS            UINT64_C(500000)
 #define REAPER_STACK_BYTES ((size_t)128 << 10)
+#define BURIAL_NS          UINT64_C(2000000) /* between two looks whether a dying process has gone */
 
 static struct {
     pthread_mutex_t mutex;
@@ -39,6 +42,7 @@ static struct {
     bool stop;
     unsigned users;
     adk__watched *slots;
+    adk__grave *graves;
     _Atomic uint64_t wake_at_ns;
     atomic_uint generation; /* how many forks lie between this process and the first */
 } reaper = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .wake_at_ns = ADK__NEVER};
@@ -69,6 +73,26 @@ static uint64_t scan(uint64_t now_ns, bool bump)
     return next_ns;
 }
 
+/* Collects the processes that have gone. Returns the time of the next look. */
+static uint64_t collect(uint64_t now_ns)
+{
+    adk__grave **at = &reaper.graves;
+
+    while (*at != NULL) {
+        adk__grave *grave = *at;
+        adk__process_end end;
+
+        if (!adk__process_reap(&grave->process, &end)) {
+            at = &grave->next;
+            continue;
+        }
+        *at = grave->next;
+        adk__process_close(&grave->process);
+        grave->collected(grave);
+    }
+    return reaper.graves == NULL ? ADK__NEVER : now_ns + BURIAL_NS;
+}
+
 static void sleep_until(uint64_t wake_at_ns)
 {
     struct timespec wake = adk__timespec_from_ns(wake_at_ns);
@@ -88,11 +112,12 @@ static void *reap(void *unused)
     while (!reaper.stop) {
         uint64_t now_ns = adk__now_ns();
         uint64_t next_ns = scan(now_ns, true);
+        uint64_t burial_ns = collect(now_ns);
 
         atomic_store(&reaper.wake_at_ns, next_ns);
         if (scan(now_ns, false) < next_ns)
             continue; /* somebody published an earlier deadline and saw the old time */
-        sleep_until(next_ns);
+        sleep_until(next_ns < burial_ns ? next_ns : burial_ns);
     }
     (void)pthread_mutex_unlock(&reaper.mutex);
     return NULL;
@@ -133,6 +158,13 @@ static void after_fork_in_child(void)
     for (adk__watched *slot = reaper.slots; slot != NULL; slot = slot->next) {
         if (!is_mine(slot))
             atomic_store(&slot->due_ns, 0);
+    }
+    while (reaper.graves != NULL) { /* they are the parent's to collect */
+        adk__grave *grave = reaper.graves;
+
+        reaper.graves = grave->next;
+        adk__process_close(&grave->process);
+        grave->collected(grave);
     }
     reaper.running = false;
     atomic_store(&reaper.wake_at_ns, ADK__NEVER);
@@ -260,4 +292,13 @@ void adk__reaper_check_fork(adk__watched *slot)
     seen_generation = generation;
     if (atomic_load(&slot->due_ns) < atomic_load(&reaper.wake_at_ns))
         kick();
+}
+
+void adk__reaper_bury(adk__grave *grave)
+{
+    (void)pthread_mutex_lock(&reaper.mutex);
+    grave->next = reaper.graves;
+    reaper.graves = grave;
+    (void)pthread_mutex_unlock(&reaper.mutex);
+    kick();
 }

@@ -15,6 +15,8 @@
 
 #include <adk/error.h>
 
+#include "base/process.h"
+
 typedef struct adk__watched {
     _Atomic uint64_t due_ns;         /* CLOCK_MONOTONIC; 0 while nothing runs */
     _Atomic(wasm_engine_t *) engine; /* whose epoch moves when that time has come; NULL before the guest starts */
@@ -51,5 +53,15 @@ void adk__reaper_expire(adk__watched *slot);
 
 /** To be called on the run's thread after foreign code ran on it: in a child that it forked, the reaper is started. */
 void adk__reaper_check_fork(adk__watched *slot);
+
+/** A helper process that was killed or has done its work, to be collected once it has gone. */
+typedef struct adk__grave {
+    adk__process process;
+    void (*collected)(struct adk__grave *grave); /* takes the grave; on the reaper's thread, with its lock held */
+    struct adk__grave *next;
+} adk__grave;
+
+/** Has a process collected, without waiting: a large one takes its time to die. */
+void adk__reaper_bury(adk__grave *grave);
 
 #endif

@@ -130,6 +130,12 @@ adk_test_census adk_test_count(void)
 
 /* ---- running ------------------------------------------------------------------------------------------------------ */
 
+/* The helper program is not beside the tests. */
+__attribute__((constructor)) static void name_worker(void)
+{
+    (void)setenv("ADK_SANDBOX_WORKER", ADK_TEST_WORKER, 0);
+}
+
 adk_wasm_options adk_test_options(void)
 {
     adk_wasm_options options = ADK_WASM_OPTIONS_INIT;

@@ -1,0 +1,218 @@
+/*
+ * One job: received and checked, then the armour, then the work, then one verdict.
+ *
+ * The library kills the process when nobody waits any more. Should the library itself die, its end of the channel closes,
+ * and the signal that comes of that ends this process: SIGIO, which nobody handles (fcntl(2), O_ASYNC).
+ */
+#include "worker/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "wasm/engine.h"
+#include "wasm/source.h"
+#include "wasm/stack.h"
+#include "worker/armour.h"
+#include "worker/protocol.h"
+
+struct work {
+    adk__worker_job job;
+    int fds[ADK__WORKER_JOB_FDS];
+    adk_bytes source;
+    wasm_engine_t *engine;
+    adk__refusal refusal;
+    uint64_t code_bytes;
+    int failed; /* an errno value: the machine's fault */
+};
+
+/* ---- the verdict -------------------------------------------------------------------------------------------------- */
+
+static int verdict_channel = -1;
+static uint64_t memory_limit_bytes;
+
+static void send_verdict(adk__worker_verdict *verdict, const void *message, size_t size)
+{
+    struct {
+        adk__worker_verdict verdict;
+        char message[ADK__WORKER_MESSAGE_MAX];
+    } answer;
+
+    if (size > sizeof(answer.message))
+        size = sizeof(answer.message);
+    verdict->magic = ADK__WORKER_MAGIC;
+    verdict->protocol = ADK__WORKER_PROTOCOL;
+    verdict->message_bytes = size;
+    answer.verdict = *verdict;
+    if (size > 0)
+        memcpy(answer.message, message, size);
+    (void)fcntl(verdict_channel, F_SETFL, 0); /* no SIGIO when the other side reads this */
+    (void)adk__channel_send(verdict_channel, &answer, sizeof(answer.verdict) + size, NULL, 0);
+}
+
+static int cannot_begin(const char *what, int failed)
+{
+    adk__worker_verdict verdict = {.status = ADK__WORKER_FAILED};
+    char text[256];
+    int size = snprintf(text, sizeof(text), "%s%s%s", what, failed ? ": " : "", failed ? strerrordesc_np(failed) : "");
+
+    send_verdict(&verdict, text, size < 0 ? 0 : (size_t)size < sizeof(text) ? (size_t)size : sizeof(text) - 1);
+    return EXIT_FAILURE;
+}
+
+/* On whichever thread found no memory, which most often would end the process next: so it does here. */
+static void out_of_memory(void)
+{
+    adk__worker_verdict verdict = {.status = ADK__WORKER_REFUSED, .reason = ADK_REASON_COMPILER_MEMORY};
+    char text[128];
+    int size = snprintf(text, sizeof(text), ADK__COMPILE_FAILED "the compiler needs more than %llu MiB of memory",
+                        (unsigned long long)(memory_limit_bytes >> 20));
+
+    send_verdict(&verdict, text, size < 0 ? 0 : (size_t)size);
+    _exit(EXIT_SUCCESS);
+}
+
+/* ---- the job ------------------------------------------------------------------------------------------------------ */
+
+static bool is_sound(const adk__worker_job *job, size_t size)
+{
+    return size == sizeof(*job) && job->magic == ADK__WORKER_MAGIC && job->protocol == ADK__WORKER_PROTOCOL &&
+           job->flavour < ADK__FLAVOURS && (job->flags & ~(uint32_t)ADK__WORKER_NARROW) == 0 && job->source_bytes > 0 &&
+           job->source_bytes <= ADK_CODE_MAX_BYTES;
+}
+
+/* The source cannot be larger than its file: touching what is beyond that would end the process. */
+static const char *map_source(struct work *work)
+{
+    struct stat status;
+    void *source;
+
+    if (fstat(work->fds[ADK__WORKER_SOURCE], &status) != 0 || status.st_size < 0 ||
+        (uint64_t)status.st_size != work->job.source_bytes)
+        return "the source is not as large as the job says";
+    source =
+        mmap(NULL, work->job.source_bytes, PROT_READ, MAP_PRIVATE | MAP_POPULATE, work->fds[ADK__WORKER_SOURCE], 0);
+    if (source == MAP_FAILED)
+        return "the source cannot be mapped";
+    work->source = adk_bytes_make(source, work->job.source_bytes);
+    return NULL;
+}
+
+/* NULL, or why the job cannot be taken. */
+static const char *take_job(struct work *work, int channel)
+{
+    char version[ADK__WORKER_VERSION_MAX];
+    size_t size = 0;
+
+    if (adk__channel_receive(channel, 0, &work->job, sizeof(work->job), &size, work->fds, ADK__WORKER_JOB_FDS) != 0)
+        return "there is no job";
+    if (!is_sound(&work->job, size))
+        return "the job makes no sense";
+    adk__worker_version(version);
+    if (memcmp(version, work->job.version, sizeof(version)) != 0)
+        return "it is of another version than the library";
+    return map_source(work);
+}
+
+/* ---- the work ----------------------------------------------------------------------------------------------------- */
+
+static int write_code(struct work *work, const wasm_byte_vec_t *code)
+{
+    size_t at = 0;
+
+    while (at < code->size) {
+        ssize_t written = write(work->fds[ADK__WORKER_CODE], code->data + at, code->size - at);
+
+        if (written < 0 && errno != EINTR)
+            return errno;
+        if (written > 0)
+            at += (size_t)written;
+    }
+    work->code_bytes = code->size;
+    return 0;
+}
+
+static void compile_binary(struct work *work, adk_bytes binary)
+{
+    adk__interrupt never = {.deadline_ns = ADK__NEVER};
+    wasm_byte_vec_t code;
+    wasmtime_error_t *error = adk_engine_precompile(work->engine, binary.data, binary.size, &code);
+
+    if (error != NULL) {
+        if (adk__source_explain(binary, &never, &work->refusal, error, NULL) != ADK_OK)
+            work->failed = ENOMEM;
+        return;
+    }
+    work->failed = write_code(work, &code);
+    wasm_byte_vec_delete(&code);
+}
+
+static void compile(void *data)
+{
+    struct work *work = data;
+    wasm_byte_vec_t text = {0, NULL};
+    adk_bytes binary;
+
+    adk__source_to_binary(work->source, &work->refusal, &text, &binary);
+    if (work->refusal.reason == ADK_REASON_NONE)
+        compile_binary(work, binary);
+    if (text.data != NULL)
+        wasm_byte_vec_delete(&text);
+}
+
+static int answer(const struct work *work)
+{
+    adk__worker_verdict verdict = {.status = ADK__WORKER_DONE, .code_bytes = work->code_bytes};
+
+    if (work->failed == ENOMEM || work->failed == EFBIG || work->failed == ENOSPC)
+        out_of_memory();
+    if (work->failed)
+        return cannot_begin("writing the code", work->failed);
+    if (work->refusal.reason != ADK_REASON_NONE) {
+        verdict.status = ADK__WORKER_REFUSED;
+        verdict.reason = work->refusal.reason;
+        verdict.needs_memory = work->refusal.needs_memory;
+    }
+    send_verdict(&verdict, work->refusal.message.data, work->refusal.message.size);
+    return EXIT_SUCCESS;
+}
+
+int adk__worker_compile(int channel)
+{
+    struct work work = {.refusal = ADK__REFUSAL_INIT};
+    const char *problem;
+    int failed;
+
+    verdict_channel = channel;
+    failed = adk__armour_begin();
+    if (failed)
+        return cannot_begin("privileges cannot be dropped", failed);
+    problem = take_job(&work, channel);
+    if (problem != NULL)
+        return cannot_begin(problem, 0);
+    if (fcntl(channel, F_SETOWN, getpid()) != 0 || fcntl(channel, F_SETFL, O_ASYNC) != 0)
+        return cannot_begin("the library's death could not be noticed", errno);
+    memory_limit_bytes = work.job.memory_bytes;
+    if (adk__engine_for_compiling(work.job.flavour, (work.job.flags & ADK__WORKER_NARROW) != 0, &work.engine, NULL) !=
+        ADK_OK)
+        return cannot_begin("the engine cannot be made", 0);
+    failed = adk__armour_limit(work.job.memory_bytes);
+    if (!failed)
+        failed = adk__armour_seal();
+    if (failed)
+        return cannot_begin("the system call filter or a limit cannot be set", failed);
+    adk_engine_on_no_memory(out_of_memory);
+    failed = adk__stack_run(compile, &work);
+    if (failed)
+        return cannot_begin("a thread cannot be started", failed);
+    return answer(&work);
+}

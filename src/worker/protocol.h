@@ -1,0 +1,70 @@
+/*
+ * What the library and the helper program adk-worker say to each other, over a channel (base/channel.h). Both sides check
+ * every message: its size, its first two fields, every number in it. Both are built together; the version is compared all
+ * the same, since an installation may be half upgraded.
+ *
+ * Compiling: the library sends a job with two descriptors, the source and an empty file for the code, both in memory; the
+ * worker answers with one verdict and ends.
+ */
+#ifndef ADK_WORKER_PROTOCOL_H
+#define ADK_WORKER_PROTOCOL_H
+
+#include <stdint.h>
+
+/** "adkW" and a number that changes with any of the structs below. */
+#define ADK__WORKER_MAGIC    UINT32_C(0x576b6461)
+#define ADK__WORKER_PROTOCOL UINT32_C(1)
+
+#define ADK__WORKER_VERSION_MAX 64
+#define ADK__WORKER_MESSAGE_MAX 8192
+
+enum {
+    ADK__WORKER_NARROW = 1u << 0, /* memories are checked in code: see wasm/engine.c */
+};
+
+typedef struct adk__worker_job {
+    uint32_t magic;
+    uint32_t protocol;
+    uint32_t flavour;
+    uint32_t flags;
+    uint64_t source_bytes;
+    uint64_t memory_bytes;                 /* what compiling may take of address space, and code may have of size */
+    char version[ADK__WORKER_VERSION_MAX]; /* of library and engine, padded with zeros */
+} adk__worker_job;
+
+/** The order of its descriptors. */
+enum {
+    ADK__WORKER_SOURCE,
+    ADK__WORKER_CODE,
+    ADK__WORKER_JOB_FDS,
+};
+
+typedef enum adk__worker_status {
+    ADK__WORKER_DONE = 1, /* the code is written */
+    ADK__WORKER_REFUSED,  /* the module is: reason and message */
+    ADK__WORKER_FAILED,   /* the worker could not begin: message */
+} adk__worker_status;
+
+/** Followed by `message_bytes` of text. */
+typedef struct adk__worker_verdict {
+    uint32_t magic;
+    uint32_t protocol;
+    uint32_t status;
+    uint32_t reason;       /* an adk_reason */
+    uint32_t needs_memory; /* of a refusal: no budget would be enough for the module's tables */
+    uint32_t reserved;     /* zero */
+    uint64_t code_bytes;
+    uint64_t message_bytes;
+} adk__worker_verdict;
+
+/** Library and engine, padded with zeros. */
+void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX]);
+
+/**
+ * Where adk-worker is: what was given, else the environment's ADK_SANDBOX_WORKER (unless the process has privileges that
+ * its user lacks), else beside the program, in ../libexec/adk-sandbox from there, or where it was meant to be installed.
+ * The caller frees *ret_path; NULL: it is nowhere. Returns 0 or ENOMEM.
+ */
+int adk__worker_find(const char *given, char **ret_path);
+
+#endif
