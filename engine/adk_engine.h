@@ -102,16 +102,20 @@ wasmtime_error_t *adk_engine_imports(const wasmtime_module_t *module, adk_engine
 wasmtime_error_t *adk_engine_export_type(const wasmtime_module_t *module, const char *name, size_t name_size,
                                          wasm_byte_vec_t *ret_type);
 
-/** What a module is like, as far as that is told without compiling or even validating it. */
+/** What adk_engine_survey_module() found. */
 typedef struct adk_engine_survey {
-    uint64_t work_ns;        /* an upper bound of what compiling takes on a slow core; UINT64_MAX: it is not quick */
-    uint64_t memory_bytes;   /* the memories' least sizes together */
-    uint64_t table_elements; /* the tables' */
+    uint64_t work_ns;        /* what compiling takes at most, on a slow core; UINT64_MAX: not looked through, far from quick */
+    uint64_t memory_bytes;   /* the memories' declared minima together, saturated */
+    uint64_t table_elements; /* the tables' declared minima together, saturated */
     uint64_t functions;
-    uint64_t operators; /* as far as they were looked at */
+    uint64_t operators; /* counted as far as it was looked through */
     uint64_t loops;
 } adk_engine_survey;
 
+/**
+ * Looks over a binary module, in time linear to its size and little of it; nothing is validated and nothing fails. What
+ * does not parse is described as far as it was read: compiling refuses it there, so work_ns is what comes before that.
+ */
 void adk_engine_survey_module(const uint8_t *data, size_t size, adk_engine_survey *ret_survey);
 
 #endif

@@ -131,7 +131,8 @@ static void check_probe(struct cli_checks *checks, adk_backend *backend, uint32_
         return;
     }
     if (adk_backend_execute(backend, &request, NULL, &result, &error) != ADK_OK) {
-        add_error(checks, probe->name, error, BROKEN_BUILD);
+        add_error(checks, probe->name, error,
+                  adk_error_code(error) == ADK_E_UNAVAILABLE ? "until then such modules are refused" : BROKEN_BUILD);
         return;
     }
     wrong = judge(probe, result);
@@ -195,6 +196,29 @@ static void check_determinism(struct cli_checks *checks, adk_backend *backend, u
     adk_result_free(other);
 }
 
+/* A module that takes the compiler minutes: what stops that is the helper program, killed at the deadline. */
+static void check_compiling(struct cli_checks *checks, adk_backend *backend)
+{
+    static const char unit[] = "loop end ";
+    static const char head[] = "(module (func (export \"_start\") ";
+    const size_t loops = 20000;
+    struct probe probe = {"compiling", 0, NULL, SHORT_TIMEOUT_NS, 0, 0, 0, ADK_OUTCOME_TIMED_OUT};
+    size_t at = sizeof(head) - 1;
+    char *wat = malloc(sizeof(head) + loops * (sizeof(unit) - 1) + sizeof("))"));
+
+    if (wat == NULL) {
+        checks->incomplete = true;
+        return;
+    }
+    memcpy(wat, head, at);
+    for (size_t i = 0; i < loops; i++, at += sizeof(unit) - 1)
+        memcpy(wat + at, unit, sizeof(unit) - 1);
+    memcpy(wat + at, "))", sizeof("))"));
+    probe.wat = wat;
+    check_probe(checks, backend, 0, &probe);
+    free(wat);
+}
+
 static void check_backend(struct cli_checks *checks)
 {
     adk_wasm_options options = ADK_WASM_OPTIONS_INIT;
@@ -212,6 +236,7 @@ static void check_backend(struct cli_checks *checks)
     for (size_t i = 0; i < ADK_COUNT(probes); i++)
         check_probe(checks, backend, capabilities.enforced, &probes[i]);
     check_determinism(checks, backend, capabilities.enforced);
+    check_compiling(checks, backend);
     adk_backend_free(backend);
 }
 

@@ -47,8 +47,11 @@ bool adk__source_is_binary(adk_bytes code);
  */
 void adk__source_to_binary(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *text, adk_bytes *ret_binary);
 
-/** Text above this is assembled where modules are compiled, and its binary is looked over there. */
-#define ADK__TEXT_IN_PLACE_MAX ((size_t)64 << 10)
+/**
+ * Text above this is assembled where modules are compiled, since the assembler cannot be stopped either: it looks labels up
+ * one by one, and 60 KB of branches out of deep nesting take it 130 ms.
+ */
+#define ADK__TEXT_IN_PLACE_MAX ((size_t)16 << 10)
 
 /** A source, looked over before it is compiled. */
 typedef struct adk__source {

@@ -186,8 +186,8 @@ class Signals(Streams):
                 self.assertEqual(report["phase"], name)
 
     def test_sigint_while_compiling(self):
-        """18 KB of empty loops take the compiler a second or two; a cancel counts in every phase."""
-        path = self.file("bomb.wasm", adk.binary(b"\3\x40\x0b" * 6000 + b"\x0b"))
+        """60 KB of empty loops take the compiler half a minute; a cancel counts in every phase."""
+        path = self.file("bomb.wasm", adk.binary(b"\3\x40\x0b" * 20000 + b"\x0b"))
         process = self.begin("run", "--json", "-t", "60s", path)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
