@@ -43,6 +43,9 @@ wasmtime_error_t *adk_engine_compile(const wasm_engine_t *engine, const uint8_t 
 wasmtime_error_t *adk_engine_load(const wasm_engine_t *engine, const uint8_t *data, size_t size,
                                   wasmtime_module_t **ret_module);
 
+/** A number that differs between engines whose code does not load in one another: version, configuration, CPU. */
+uint64_t adk_engine_compatibility(const wasm_engine_t *engine);
+
 /** As adk_engine_load() from the file behind `fd`, which is mapped. Takes `fd`, also on failure. */
 wasmtime_error_t *adk_engine_load_file(const wasm_engine_t *engine, int fd, wasmtime_module_t **ret_module);
 

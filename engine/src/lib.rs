@@ -18,6 +18,7 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroUsize;
 use std::os::fd::{FromRawFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -223,6 +224,14 @@ pub unsafe extern "C" fn adk_engine_load(
         || unsafe { Module::deserialize(engine_of(engine), slice(data, size)) },
         |module| unsafe { *ret_module = Box::into_raw(Box::new(module)).cast() },
     )
+}
+
+/// A number that differs between engines whose code does not load in one another: version, configuration, CPU.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adk_engine_compatibility(engine: &wasm_engine_t) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    unsafe { engine_of(engine) }.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// As adk_engine_load() from a file, which is mapped. Takes `fd`.

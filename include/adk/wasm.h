@@ -67,10 +67,15 @@ typedef struct adk_wasm_options {
     uint32_t flags;          /**< ADK_WASM_ALLOW_UNBOUNDED_COMPILE */
     uint64_t compile_memory_bytes; /**< what a helper may take; at least 64 MiB, default 1 GiB */
     uint64_t prepare_timeout_ns;   /**< how long adk_wasm_module_new() may take; default 5 minutes */
+    const char *disk_cache_cstr; /**< a directory for compiled modules, made (mode 0700) where it is not there; default:
+                                        none. adk_wasm_module_new() writes to it, runs find what is there */
+    const char *disk_key_cstr;   /**< a file with the key that these are checked by, made (mode 0600) where it is not
+                                        there; not in that directory. Must be given with it */
+    uint64_t disk_cache_bytes;   /**< of the directory, the oldest files going first; default 1 GiB */
 } adk_wasm_options;
-#define ADK_WASM_OPTIONS_INIT                                              \
-    {                                                                      \
-        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0, 0 \
+#define ADK_WASM_OPTIONS_INIT                                                             \
+    {                                                                                     \
+        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0 \
     }
 
 /** Bits of adk_wasm_options.flags. */

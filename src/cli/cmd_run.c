@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "cli/cache.h"
 #include "cli/command.h"
 #include "cli/message.h"
 #include "cli/report.h"
@@ -75,7 +76,7 @@ static int make_backend(struct cli_run *run, adk_error **ret_error)
 
     wasm.slots = 1;
     wasm.cache_modules = 1;
-    return adk_wasm_backend_new(&wasm, &run->backend, ret_error);
+    return cli_cache_backend(&wasm, &run->backend, ret_error);
 }
 
 /*

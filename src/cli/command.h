@@ -22,6 +22,7 @@ struct cli_command {
 };
 
 int cli_cmd_run(int argc, char **argv);
+int cli_cmd_compile(int argc, char **argv);
 int cli_cmd_doctor(int argc, char **argv);
 
 #endif

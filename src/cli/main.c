@@ -21,6 +21,7 @@ static int cmd_version(int argc, char **argv);
 
 static const struct cli_command commands[] = {
     {"run", "run a program within limits", cli_cmd_run},
+    {"compile", "compile modules ahead of time", cli_cmd_compile},
     {"doctor", "say what this machine can enforce", cli_cmd_doctor},
     {"help", "show this, or a command's own help", cmd_help},
     {"version", "show the version and that of the engine", cmd_version},

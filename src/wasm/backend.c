@@ -30,6 +30,7 @@
 #define SLOTS_MAX             1024
 #define CACHE_MODULES_DEFAULT 256
 #define CACHE_BYTES_DEFAULT   ((uint64_t)256 << 20)
+#define DISK_BYTES_DEFAULT    ((uint64_t)1 << 30)
 
 #define PREPARE_TIMEOUT_DEFAULT (UINT64_C(300) * ADK__NS_PER_S)
 
@@ -40,6 +41,7 @@ struct wasm {
     char *worker;
     adk__engines engines;
     adk__compilers compilers;
+    adk__disk *disk;
     adk__cache cache;
 };
 
@@ -318,6 +320,8 @@ static int prepare(struct preparation *p, adk_error **ret_error)
 
     if (status == ADK_OK && p->module == NULL)
         status = refuse_preparation(p, ret_error);
+    if (status == ADK_OK)
+        adk__cache_keep(&p->wasm->cache, &wish, p->module);
     adk__buf_free(&p->refusal.message);
     return status;
 }
@@ -435,6 +439,7 @@ static void free_wasm(struct wasm *wasm)
         return;
     free(wasm->entry);
     free(wasm->worker);
+    adk__disk_close(wasm->disk);
     free(wasm->host_functions);
     free(wasm);
 }
@@ -456,16 +461,33 @@ static int open_cache(struct wasm *wasm, adk_error **ret_error)
 {
     uint32_t descriptors = modules_for_descriptors(wasm->engines.shard_count);
     uint32_t modules = wasm->options.cache_modules;
-    const adk__cache_setup setup = {&wasm->engines, &wasm->compilers, modules < descriptors ? modules : descriptors,
-                                    wasm->options.cache_bytes};
+    const adk__cache_setup setup = {&wasm->engines, &wasm->compilers, wasm->disk,
+                                    modules < descriptors ? modules : descriptors, wasm->options.cache_bytes};
 
     return adk__cache_init(&wasm->cache, &setup, ret_error);
 }
 
+static int open_disk(struct wasm *wasm, adk_error **ret_error)
+{
+    const adk_wasm_options *options = &wasm->options;
+    uint64_t max_bytes = options->disk_cache_bytes == 0 ? DISK_BYTES_DEFAULT : options->disk_cache_bytes;
+
+    if (options->disk_cache_cstr == NULL)
+        return ADK_OK;
+    if (options->disk_key_cstr == NULL)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "a disk cache needs the path of its key (disk_key_cstr)");
+    return adk__disk_open(options->disk_cache_cstr, options->disk_key_cstr, max_bytes, &wasm->disk, ret_error);
+}
+
 static int open_wasm(struct wasm *wasm, adk_error **ret_error)
 {
-    int status = adk__engines_init(&wasm->engines, &wasm->options, ret_error);
+    int status = open_disk(wasm, ret_error);
 
+    /* The paths are the caller's, and no longer needed. */
+    wasm->options.disk_cache_cstr = NULL;
+    wasm->options.disk_key_cstr = NULL;
+    if (status == ADK_OK)
+        status = adk__engines_init(&wasm->engines, &wasm->options, ret_error);
     if (status != ADK_OK)
         return status;
     status = adk__compilers_init(&wasm->compilers, &wasm->options, ret_error);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -185,6 +186,54 @@ static bool is_known_as_slow(adk__cache *cache, const struct key *key, const adk
     return true;
 }
 
+/* ---- on disk ------------------------------------------------------------------------------------------------------ */
+
+/* What is smaller compiles in hardly more time than it takes to find it. */
+#define DISK_MIN_BYTES ((size_t)1 << 10)
+
+/* The name under which a module is kept for the engines of its flavour. */
+static bool name_on_disk(adk__cache *cache, const adk__cache_wish *wish, adk__disk_name *ret_name)
+{
+    adk__shard *shard;
+
+    if (cache->disk == NULL || wish->code.size < DISK_MIN_BYTES ||
+        adk__engines_shard(cache->engines, wish->flavour, wish->shard, &shard, NULL) != ADK_OK)
+        return false;
+    return adk__disk_name_of(wish->code, adk_engine_compatibility(shard->engine) ^ wish->flavour, wish->interrupt,
+                             ret_name);
+}
+
+/* NULL where it is not there, or does not load: that is no reason to fail. */
+static adk__module *find_on_disk(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *refusal)
+{
+    adk__disk_name name;
+    adk__disk_notes notes;
+    adk__module *module = NULL;
+    int fd;
+
+    if (!name_on_disk(cache, wish, &name))
+        return NULL;
+    fd = adk__disk_get(cache->disk, &name, wish->interrupt, &notes);
+    if (fd >= 0 && adk__module_load(cache->engines, wish->flavour, wish->shard, fd, refusal, &module, NULL) != ADK_OK)
+        return NULL;
+    return module;
+}
+
+void adk__cache_keep(adk__cache *cache, const adk__cache_wish *wish, adk__module *module)
+{
+    const adk__disk_notes notes = {{0}};
+    adk__disk_name name;
+    int fd;
+
+    if (!name_on_disk(cache, wish, &name) || adk__disk_has(cache->disk, &name))
+        return;
+    fd = adk__module_code(module);
+    if (fd < 0)
+        return;
+    (void)adk__disk_put(cache->disk, &name, fd, &notes);
+    (void)close(fd);
+}
+
 /* ---- compiling in place ------------------------------------------------------------------------------------------- */
 
 struct compilation {
@@ -234,11 +283,17 @@ static bool is_for_here(const adk__cache *cache, const adk__cache_wish *wish, co
 
 /* Compiles, or makes the job that will. Without the lock. */
 static int compile_or_begin(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *refusal,
-                            adk__module **ret_module, adk__compilation **ret_job, adk_error **ret_error)
+                            adk__module **ret_module, adk__compilation **ret_job, adk_cache_state *ret_state,
+                            adk_error **ret_error)
 {
     adk__source source;
     int status = ADK_OK;
 
+    *ret_module = find_on_disk(cache, wish, refusal);
+    if (*ret_module != NULL || refusal->reason != ADK_REASON_NONE) {
+        *ret_state = ADK_CACHE_DISK;
+        return ADK_OK;
+    }
     adk__source_look(wish->code, refusal, &source);
     if (refusal->reason == ADK_REASON_NONE && is_for_here(cache, wish, &source)) {
         status = compile_here(cache, wish, source.code, refusal, ret_module, ret_error);
@@ -400,7 +455,7 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
 
 /* For an entry that this thread has just made. */
 static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk__refusal *ret_refusal,
-                adk__module **ret_module, adk_error **ret_error)
+                adk__module **ret_module, adk_cache_state *ret_state, adk_error **ret_error)
 {
     adk__module *module = NULL;
     adk__compilation *job = NULL;
@@ -408,7 +463,7 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     int status;
 
     (void)pthread_mutex_unlock(&cache->mutex);
-    status = compile_or_begin(cache, wish, ret_refusal, &module, &job, ret_error);
+    status = compile_or_begin(cache, wish, ret_refusal, &module, &job, ret_state, ret_error);
     (void)pthread_mutex_lock(&cache->mutex);
     if (job != NULL) {
         entry->job = job;
@@ -446,8 +501,8 @@ int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal 
     if (!done && !is_known_as_slow(cache, &key, wish, ret_refusal)) {
         *ret_state = ADK_CACHE_MISS;
         entry = add(cache, wish, &key, !collision);
-        status =
-            entry == NULL ? adk__fail_nomem(ret_error) : fill(cache, entry, wish, ret_refusal, ret_module, ret_error);
+        status = entry == NULL ? adk__fail_nomem(ret_error)
+                               : fill(cache, entry, wish, ret_refusal, ret_module, ret_state, ret_error);
     }
     (void)pthread_mutex_unlock(&cache->mutex);
     return status;
@@ -549,6 +604,7 @@ int adk__cache_init(adk__cache *cache, const adk__cache_setup *setup, adk_error 
     memset(cache, 0, sizeof(*cache));
     cache->engines = setup->engines;
     cache->compilers = setup->compilers;
+    cache->disk = setup->disk;
     cache->max_count = setup->max_count;
     cache->max_bytes = setup->max_bytes;
     if (getrandom(&cache->seed, sizeof(cache->seed), 0) != (ssize_t)sizeof(cache->seed))

@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "wasm/compiler.h"
+#include "wasm/disk.h"
 #include "wasm/module.h"
 
 typedef struct adk__cache_entry adk__cache_entry;
@@ -24,6 +25,7 @@ typedef struct adk__cache_slow {
 typedef struct adk__cache {
     adk__engines *engines;
     adk__compilers *compilers;
+    adk__disk *disk;
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* a compilation has ended */
     adk__cache_entry *by_key;
@@ -42,6 +44,7 @@ typedef struct adk__cache {
 typedef struct adk__cache_setup {
     adk__engines *engines;
     adk__compilers *compilers;
+    adk__disk *disk; /* or NULL */
     uint32_t max_count;
     uint64_t max_bytes;
 } adk__cache_setup;
@@ -64,5 +67,8 @@ typedef struct adk__cache_wish {
  */
 ADK_MUST_USE int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal,
                                 adk__module **ret_module, adk_cache_state *ret_state, adk_error **ret_error);
+
+/** Keeps a module on disk as well, if it is not there yet; where there is no disk cache, or no room, nothing happens. */
+void adk__cache_keep(adk__cache *cache, const adk__cache_wish *wish, adk__module *module);
 
 #endif

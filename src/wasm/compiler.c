@@ -18,6 +18,7 @@
 
 #include "base/channel.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "core/error.h"
@@ -89,22 +90,6 @@ uint64_t adk__compilation_ran_ns(const adk__compilation *job)
     return job->started_ns == 0 ? 0 : adk__now_ns() - job->started_ns;
 }
 
-static int write_all(int fd, adk_bytes bytes)
-{
-    const uint8_t *data = bytes.data;
-    size_t at = 0;
-
-    while (at < bytes.size) {
-        ssize_t written = write(fd, data + at, bytes.size - at);
-
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            at += (size_t)written;
-    }
-    return 0;
-}
-
 static int make_files(adk__compilation *job, adk_bytes code, adk_error **ret_error)
 {
     int failed;
@@ -113,7 +98,7 @@ static int make_files(adk__compilation *job, adk_bytes code, adk_error **ret_err
     job->code_fd = memfd_create("adk-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (job->source_fd < 0 || job->code_fd < 0)
         return adk__fail(ret_error, ADK_E_SYSTEM, errno, "memfd_create for compiling a module");
-    failed = write_all(job->source_fd, code);
+    failed = adk__write_all(job->source_fd, code.data, code.size);
     return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "copy a module's source for the compiler") : ADK_OK;
 }
 

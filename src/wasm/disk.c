@@ -21,6 +21,7 @@
 #include <adk/version.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "core/error.h"
 
 #define MAGIC      "adkCode\1"
@@ -119,6 +120,7 @@ static int open_file(const adk__disk *disk, const adk__disk_name *name, struct h
 static int copy_bytes(int from, int to, uint64_t size, adk__interrupt *interrupt)
 {
     ADK_AUTO_FREE uint8_t *buffer = malloc(STEP_BYTES);
+    int failed;
 
     if (buffer == NULL)
         return ENOMEM;
@@ -131,14 +133,9 @@ static int copy_bytes(int from, int to, uint64_t size, adk__interrupt *interrupt
             continue;
         if (got <= 0)
             return got == 0 ? EIO : errno;
-        for (ssize_t at = 0; at < got;) {
-            ssize_t put = write(to, buffer + at, (size_t)(got - at));
-
-            if (put < 0 && errno != EINTR)
-                return errno;
-            if (put > 0)
-                at += put;
-        }
+        failed = adk__write_all(to, buffer, (size_t)got);
+        if (failed)
+            return failed;
         size -= (uint64_t)got;
     }
     return 0;
@@ -159,6 +156,11 @@ static bool is_genuine(const adk__disk *disk, const adk__disk_name *name, const 
               sodium_memcmp(mac, header->mac, sizeof(mac)) == 0;
     (void)munmap(code, header->code_bytes);
     return genuine;
+}
+
+bool adk__disk_has(const adk__disk *disk, const adk__disk_name *name)
+{
+    return faccessat(disk->directory, name->text, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int adk__disk_get(const adk__disk *disk, const adk__disk_name *name, adk__interrupt *interrupt,

@@ -40,6 +40,9 @@ void adk__disk_close(adk__disk *disk);
 /** The name of what `code` compiles to in a configuration. False where the interrupt said stop. */
 bool adk__disk_name_of(adk_bytes code, uint64_t configuration, adk__interrupt *interrupt, adk__disk_name *ret_name);
 
+/** Whether there is a file of that name. */
+bool adk__disk_has(const adk__disk *disk, const adk__disk_name *name);
+
 /** The code, in a sealed file in memory of the caller's, or -1: it is not there, not sound, or the interrupt said stop. */
 int adk__disk_get(const adk__disk *disk, const adk__disk_name *name, adk__interrupt *interrupt,
                   adk__disk_notes *ret_notes);

@@ -10,9 +10,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "core/error.h"
 #include "wasm/host.h"
@@ -209,6 +211,30 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
         *ret_module = adk__take_ptr(module);
     return status;
+}
+
+int adk__module_code(const adk__module *module)
+{
+    wasmtime_error_t *error;
+    wasm_byte_vec_t code;
+    size_t from = 0;
+    int fd;
+
+    if (module->code_fd >= 0)
+        return fcntl(module->code_fd, F_DUPFD_CLOEXEC, 3);
+    while (module->shards[from].module == NULL)
+        from++;
+    fd = memfd_create("adk-code", MFD_CLOEXEC);
+    error = wasmtime_module_serialize(module->shards[from].module, &code);
+    if (error != NULL)
+        wasmtime_error_delete(error);
+    if (fd >= 0 && (error != NULL || adk__write_all(fd, code.data, code.size) != 0)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    if (error == NULL)
+        wasm_byte_vec_delete(&code);
+    return fd;
 }
 
 /* ---- shards ------------------------------------------------------------------------------------------------------- */

@@ -43,6 +43,9 @@ ADK_MUST_USE int adk__module_compile(adk__engines *engines, uint32_t flavour, ui
 ADK_MUST_USE int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard, int code_fd,
                                   adk__refusal *ret_refusal, adk__module **ret_module, adk_error **ret_error);
 
+/** The code in a file in memory, which the caller closes; -1 where that fails. */
+int adk__module_code(const adk__module *module);
+
 /** Makes it available in a shard, where it is not yet, and gives what instantiates it there. */
 ADK_MUST_USE int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_instance_pre_t **ret_pre,
                                       adk_error **ret_error);

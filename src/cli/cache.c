@@ -1,0 +1,99 @@
+#include "cli/cache.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "cli/escape.h"
+#include "cli/message.h"
+
+/* The specification wants relative paths ignored. */
+static int below_home(const char *variable, const char *fallback, const char *rest, char **ret_path,
+                      adk_error **ret_error)
+{
+    const char *base = getenv(variable);
+    const char *home = getenv("HOME");
+    int length;
+
+    if (base != NULL && base[0] == '/')
+        length = asprintf(ret_path, "%s/%s", base, rest);
+    else if (home != NULL && home[0] == '/')
+        length = asprintf(ret_path, "%s/%s/%s", home, fallback, rest);
+    else
+        return cli_fail(ret_error, ADK_E_INVALID, 0, "neither %s nor HOME says where compiled modules are kept",
+                        variable);
+    if (length < 0) {
+        *ret_path = NULL;
+        return cli_fail(ret_error, ADK_E_NOMEM, 0, "out of memory");
+    }
+    return ADK_OK;
+}
+
+int cli_cache_find(struct cli_cache *cache, adk_error **ret_error)
+{
+    int failed;
+
+    *cache = (struct cli_cache){0};
+    failed = below_home("XDG_CACHE_HOME", ".cache", "adk-sandbox/modules", &cache->directory, ret_error);
+    if (failed == ADK_OK)
+        failed = below_home("XDG_DATA_HOME", ".local/share", "adk-sandbox/cache.key", &cache->key, ret_error);
+    if (failed != ADK_OK)
+        cli_cache_free(cache);
+    return failed;
+}
+
+void cli_cache_free(struct cli_cache *cache)
+{
+    free(cache->directory);
+    free(cache->key);
+    *cache = (struct cli_cache){0};
+}
+
+static int make_parents(const char *path, adk_error **ret_error)
+{
+    ADK_AUTO_FREE char *part = strdup(path);
+
+    if (part == NULL)
+        return cli_fail(ret_error, ADK_E_NOMEM, 0, "out of memory");
+    for (char *slash = strchr(part + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, S_IRWXU) != 0 && errno != EEXIST) {
+            struct cli_name shown;
+
+            return cli_fail(ret_error, ADK_E_SYSTEM, errno, "make the directory %s", cli_name_cstr(part, &shown));
+        }
+        *slash = '/';
+    }
+    return ADK_OK;
+}
+
+int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error)
+{
+    int failed = make_parents(cache->directory, ret_error);
+
+    return failed == ADK_OK ? make_parents(cache->key, ret_error) : failed;
+}
+
+int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error)
+{
+    struct cli_cache cache;
+    int failed = cli_cache_find(&cache, NULL);
+
+    if (failed == ADK_OK && access(cache.directory, X_OK) == 0 && access(cache.key, R_OK) == 0) {
+        options->disk_cache_cstr = cache.directory;
+        options->disk_key_cstr = cache.key;
+        failed = adk_wasm_backend_new(options, ret_backend, NULL);
+        options->disk_cache_cstr = NULL;
+        options->disk_key_cstr = NULL;
+        if (failed == ADK_OK) {
+            cli_cache_free(&cache);
+            return ADK_OK;
+        }
+    }
+    cli_cache_free(&cache);
+    return adk_wasm_backend_new(options, ret_backend, ret_error);
+}

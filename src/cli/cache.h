@@ -1,0 +1,26 @@
+/*
+ * Where the command keeps compiled modules: `compile` puts them there, `run` finds them.
+ */
+#ifndef ADK_CLI_CACHE_H
+#define ADK_CLI_CACHE_H
+
+#include <adk/error.h>
+#include <adk/wasm.h>
+
+/** Paths after the XDG base directory specification, owned. */
+struct cli_cache {
+    char *directory; /* $XDG_CACHE_HOME/adk-sandbox/modules, by default below ~/.cache */
+    char *key;       /* $XDG_DATA_HOME/adk-sandbox/cache.key, by default below ~/.local/share */
+};
+
+/** Finds out the paths. ADK_E_NOMEM; ADK_E_INVALID where there is no home directory to derive them from. */
+int cli_cache_find(struct cli_cache *cache, adk_error **ret_error);
+void cli_cache_free(struct cli_cache *cache);
+
+/** Makes the directories above both (mode 0700). */
+int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error);
+
+/** A backend that finds what is in the cache, if there is one and it is sound; else one without. */
+int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error);
+
+#endif
