@@ -318,8 +318,7 @@ bool cli_options_have_flag(const struct cli_option_table *table, int argc, char 
 
         if (found == STEP_END)
             return false;
-        if (cursor.is_long && cursor.name_size == strlen(long_name) &&
-            memcmp(cursor.name, long_name, cursor.name_size) == 0)
+        if (cursor.option != NULL && strcmp(cursor.option->long_name, long_name) == 0)
             return true;
         /* `-t --json`: taken for a value, but surely meant. */
         if (found == STEP_OPTION && cursor.value != NULL && strncmp(cursor.value, "--", 2) == 0 &&

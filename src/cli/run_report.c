@@ -62,14 +62,18 @@ static const char *in_phase(const adk_result *result, char text[CLI_FIGURE_SIZE]
     return text;
 }
 
-/* With the trap, where a refused growth led to one; the library's message says no more than this. */
+/* With the trap, where a refused growth led to one. Tables have a limit of their own, of which the library tells. */
 static void tell_memory_limit(const adk_result *result, const adk_limits *limits)
 {
-    char what[2 * CLI_FIGURE_SIZE];
+    adk_bytes message = adk_result_message(result);
+    char what[4 * CLI_FIGURE_SIZE];
     char size[CLI_FIGURE_SIZE];
 
-    (void)snprintf(what, sizeof(what), "memory limit of %s exceeded",
-                   cli_size_to_text(limits->memory_limit_bytes, size));
+    if (memmem(message.data, message.size, "tables", 6) != NULL)
+        (void)snprintf(what, sizeof(what), "%.*s", (int)message.size, (const char *)message.data);
+    else
+        (void)snprintf(what, sizeof(what), "memory limit of %s exceeded",
+                       cli_size_to_text(limits->memory_limit_bytes, size));
     tell_trap(result, what);
 }
 

@@ -35,11 +35,6 @@ static json_t *number_if(bool known, uint64_t value)
     return known ? number(value) : json_null();
 }
 
-static json_t *word(const char *of)
-{
-    return of == NULL ? json_null() : json_string(of);
-}
-
 static json_t *escaped(adk_bytes bytes)
 {
     adk__buf buf = ADK__BUF_INIT(bytes.size * 4 + 8);
@@ -57,6 +52,11 @@ static json_t *text(adk_bytes bytes)
     if (bytes.size == 0)
         return json_string("");
     return adk__utf8_valid(bytes.data, bytes.size) ? json_stringn(bytes.data, bytes.size) : escaped(bytes);
+}
+
+static json_t *word(const char *of)
+{
+    return of == NULL ? json_null() : text(adk_bytes_from_cstr(of));
 }
 
 static json_t *text_or_null(adk_bytes bytes)
@@ -356,7 +356,7 @@ int adk_report_json(const adk_result *result, const adk_report_options *given, c
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the report's options");
     if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result) != 0)
         return adk__fail_nomem(ret_error);
-    if (options.output_error_cstr != NULL && set(report, "output_error", json_string(options.output_error_cstr)) != 0)
+    if (options.output_error_cstr != NULL && set(report, "output_error", word(options.output_error_cstr)) != 0)
         return adk__fail_nomem(ret_error);
     return dump(report, options.flags, ret_text_cstr, ret_error);
 }

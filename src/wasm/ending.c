@@ -89,6 +89,8 @@ static int set_backtrace(adk_result *result, const wasmtime_error_t *error)
     for (size_t i = 0; i < count && status == ADK_OK; i++)
         status = add_frame(result, trace.data[i]);
     for (size_t i = 0; i < result->frame_count; i++) {
+        if (result->frames[i].function_name.size == 0)
+            continue; /* and where no frame has a name, there are no names to point into */
         result->frames[i].function_name.data = result->frame_names.data + at;
         at += result->frames[i].function_name.size;
     }

@@ -89,7 +89,7 @@ int adk__source_explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusa
         return ADK_OK;
     }
     adk_engine_survey_module(binary.data, binary.size, &survey);
-    refusal->needs_memory = !valid && survey.table_elements > ADK__TABLE_ELEMENTS_MAX;
+    refusal->needs_memory = valid && survey.table_elements > ADK__TABLE_ELEMENTS_MAX;
     if (names.size > 0) {
         adk__refuse(refusal, ADK_REASON_UNSUPPORTED_FEATURE,
                     ADK__COMPILE_FAILED "it needs %.*s, which is not supported: ", (int)names.size, names.data);

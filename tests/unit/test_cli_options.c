@@ -209,13 +209,18 @@ static void test_refusals(void **state)
     refuse(WORDS("--seed=\x1b\xff"), "test: --seed: \"\\x1B\\xFF\" is not a number");
 }
 
-static bool has_json(const char *const *words)
+static bool has_flag(const char *const *words, const char *long_name)
 {
     struct line line = line_of(words);
-    bool found = cli_options_have_flag(&table, line.argc, line.argv, "json");
+    bool found = cli_options_have_flag(&table, line.argc, line.argv, long_name);
 
     line_free(&line);
     return found;
+}
+
+static bool has_json(const char *const *words)
+{
+    return has_flag(words, "json");
 }
 
 static void test_finding_a_flag(void **state)
@@ -232,6 +237,9 @@ static void test_finding_a_flag(void **state)
     assert_false(has_json(WORDS("-c", "CODE", "--json")));
     assert_false(has_json(WORDS("--jsonx")));
     assert_false(has_json(WORDS("FILE")));
+    assert_true(has_flag(WORDS("--seed=1", "-v"), "verbose"));
+    assert_true(has_flag(WORDS("-vx", "text"), "verbose"));
+    assert_false(has_flag(WORDS("-xv"), "verbose"));
 }
 
 static void test_nearest_name(void **state)

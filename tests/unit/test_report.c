@@ -409,6 +409,27 @@ static void test_error_reports(void **state)
     adk_error_free(error);
 }
 
+/* Names of files and of backends are bytes: what is not UTF-8 in them is escaped, and the report is made all the same. */
+static void test_words_that_are_not_text(void **state)
+{
+    adk_report_options options = ADK_REPORT_OPTIONS_INIT;
+    adk_result *result = make(NULL);
+    char *text = NULL;
+    json_t *json;
+
+    (void)state;
+    options.output_error_cstr = "cannot write \"a\xff\"";
+    adk__result_seal(result, "back\xc3", "wasm", "wasm");
+    assert_int_equal(adk_report_json(result, &options, &text, NULL), ADK_OK);
+    json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(json);
+    assert_string_equal(string_of(json, "output_error"), "cannot write \"a\\xff\"");
+    assert_string_equal(string_of(json, "backend"), "back\\xc3");
+    json_decref(json);
+    adk_free(text);
+    adk_result_free(result);
+}
+
 static void test_an_error_report_without_an_error(void **state)
 {
     char *text = NULL;
@@ -470,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_numbers_above_2_to_the_53rd),
         cmocka_unit_test(test_a_seed_of_0_is_reported),
         cmocka_unit_test(test_error_reports),
+        cmocka_unit_test(test_words_that_are_not_text),
         cmocka_unit_test(test_an_error_report_without_an_error),
         cmocka_unit_test(test_traps),
     };
