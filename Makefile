@@ -41,7 +41,7 @@ lint:
 	@scripts/lint
 
 format:
-	@git ls-files '*.c' '*.h' | grep -v '^engine/' | xargs clang-format -i
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
 	rm -rf build

@@ -107,7 +107,7 @@ wasmtime_error_t *adk_engine_export_type(const wasmtime_module_t *module, const 
 
 /** What adk_engine_survey_module() found. */
 typedef struct adk_engine_survey {
-    uint64_t work_ns;        /* what compiling takes at most, on a slow core; UINT64_MAX: not looked through, far from quick */
+    uint64_t work_ns; /* what compiling takes at most, on a slow core; UINT64_MAX: not looked through, far from quick */
     uint64_t memory_bytes;   /* the memories' declared minima together, saturated */
     uint64_t table_elements; /* the tables' declared minima together, saturated */
     uint64_t functions;
