@@ -4,8 +4,8 @@
 //! here first, and hands what is not certain to be quick to a process that can be killed. The answer is a model, not a
 //! prediction: for each function a sum of linear terms (operators by kind, frames, branches) and of the terms that grow
 //! faster (values that meet at the ends of frames, values that live across blocks, loops in loops), each an upper bound
-//! for what was measured in the worst configuration the engine is used in. docs/decisions/007 says how it was fitted and
-//! how it is checked; bench/bench_compile.c checks it again.
+//! for what was measured in the worst configuration the engine is used in. docs/decisions/007 says how it was fitted
+//! and how it is checked; bench/bench_compile.c checks it again.
 //!
 //! Nothing is validated here. A module that is malformed is refused by the compiler when it reaches the place, and what
 //! comes before that is in the sum: so it counts as what was seen.
@@ -30,7 +30,7 @@ pub struct adk_engine_survey {
 /// What is beyond this is not looked through: a multiple of what anybody calls quick.
 const LOOK_NS: u64 = 250_000_000;
 
-/// What things take in nanoseconds, on a slow core.
+/// What things take in nanoseconds, on a slow core: twice and more what was measured in the worst context found.
 mod cost {
     pub const MODULE: u64 = 900_000;
     pub const TYPE: u64 = 130_000;
@@ -58,28 +58,35 @@ mod cost {
     pub const PLAIN: u64 = 600;
     pub const WIDE: u64 = 8_000;
     pub const DEAD: u64 = 300;
-    pub const SIMPLE: u64 = 7_000;
+    pub const SIMPLE: u64 = 6_000;
+    pub const CHAIN: u64 = 36_000;
     pub const OTHER: u64 = 36_000;
-    pub const MEMORY: u64 = 16_000;
-    pub const DIVIDE: u64 = 40_000;
-    pub const CALL: u64 = 30_000;
-    pub const CALL_INDIRECT: u64 = 140_000;
+    pub const MEMORY: u64 = 14_000;
+    /// Beyond what the guard behind a memory is certain to hold, an access is checked in code.
+    pub const MEMORY_FAR: u64 = 36_000;
+    pub const FAR: u64 = 1 << 24;
+    pub const DIVIDE: u64 = 30_000;
+    pub const CALL: u64 = 22_000;
+    pub const CALL_INDIRECT: u64 = 110_000;
     pub const CALL_VALUE: u64 = 14_000;
-    pub const BULK: u64 = 60_000;
+    pub const BULK: u64 = 30_000;
+    pub const FILL: u64 = 220_000;
     pub const GROW: u64 = 260_000;
-    pub const TABLE: u64 = 500_000;
+    pub const TABLE: u64 = 450_000;
 
     pub const FRAME: u64 = 8_000;
     pub const BRANCH: u64 = 40_000;
-    pub const IF: u64 = 50_000;
-    pub const LOOP: u64 = 130_000;
-    pub const TARGET: u64 = 6_000;
+    pub const IF: u64 = 38_000;
+    pub const LOOP: u64 = 100_000;
+    pub const TARGET: u64 = 60_000;
     /// A value that comes from several sides at the end of a frame or the start of a loop.
-    pub const MEET: u64 = 16_000;
+    pub const MEET: u64 = 11_000;
+    /// Such a value, once for each of the sides.
+    pub const MOVE: u64 = 3_000;
     /// A value that does not fit into a register.
-    pub const SPILL: u64 = 34_000;
+    pub const SPILL: u64 = 26_000;
     /// One value, live across one block.
-    pub const LIVE_BLOCK: u64 = 350;
+    pub const LIVE_BLOCK: u64 = 280;
     /// Loop nests: the square of the depth, for each branch, loop and value.
     pub const NEST_BRANCH: u64 = 16;
     pub const NEST_OPERATOR: u64 = 3;
@@ -87,10 +94,15 @@ mod cost {
 }
 
 /// Registers that hold values; fewer values than these never spill.
-const REGISTERS: u64 = 12;
+const REGISTERS: u64 = 14;
 
 /// Values that the compiler itself keeps alive through a function: the context, the epoch and its deadline, the fuel.
 const OWN_VALUES: u64 = 4;
+
+/// See Body::follow(). Locals beyond the last are not followed.
+const CONSTANT: u32 = u32::MAX;
+const CHAINS_MAX: usize = 50_000;
+const CHAIN_FREE: u32 = 4;
 
 /// Of a function's type.
 #[derive(Clone, Copy, Default)]
@@ -122,14 +134,14 @@ struct Module {
     memory_bytes: u64,
     table_elements: u64,
     defined: u64,
-    image: (u64, u64), /* from where to where memory has content */
+    image: (u64, u64), // from where to where memory has content
 }
 
 /// A block, loop or if that is open.
 struct Frame {
     is_loop: bool,
-    is_targeted: bool,
-    sets: u64, /* how many local.set and local.tee came before it */
+    edges: u64, // branches to it
+    sets: u64, // how many local.set and local.tee came before it
     arity: Arity,
 }
 
@@ -146,9 +158,17 @@ struct Body {
     sets: u64,
     values: u64,
     meets: u64,
+    moves: u64,
+    top: u32, // how many constants the value on top of the stack has been combined with; CONSTANT: it is one
+    under: u32, // the same of the value below a constant
+    chains: Vec<u32>, // the same of each local
     height: i64,
     height_max: i64,
     frames: Vec<Frame>,
+}
+
+fn memory_cost(offset: u64) -> u64 {
+    if offset < cost::FAR { cost::MEMORY } else { cost::MEMORY_FAR }
 }
 
 fn add(sum: &mut u64, what: u64) {
@@ -166,8 +186,45 @@ impl Body {
     }
 
     fn pop(&mut self, values: u64) {
-        /* Below zero where code is unreachable; then what is there is not compiled. */
+        // Below zero where code is unreachable; then what is there is not compiled.
         self.height = self.height.saturating_sub(values as i64).max(0);
+    }
+
+    /// Constants that are added to one value again and again, where the compiler tries all ways to combine them.
+    fn follow(&mut self, operator: &Operator<'_>) {
+        use Operator::*;
+        let (top, under) = (self.top, self.under);
+        (self.top, self.under) = (0, 0);
+        match operator {
+            I32Const { .. } | I64Const { .. } => (self.top, self.under) = (CONSTANT, top),
+            LocalGet { local_index } => {
+                self.top = self.chains.get(*local_index as usize).copied().unwrap_or(0);
+                self.under = top;
+            }
+            LocalSet { local_index } | LocalTee { local_index } => {
+                let at = *local_index as usize;
+                if at < CHAINS_MAX {
+                    if self.chains.len() <= at {
+                        self.chains.resize(at + 1, 0);
+                    }
+                    self.chains[at] = top;
+                }
+                if matches!(operator, LocalTee { .. }) {
+                    self.top = top;
+                }
+            }
+            I32Add | I32Sub | I32Mul | I32And | I32Or | I32Xor | I32Shl | I32ShrS | I32ShrU | I64Add | I64Sub
+            | I64Mul | I64And | I64Or | I64Xor | I64Shl | I64ShrS | I64ShrU
+                if top == CONSTANT || under == CONSTANT =>
+            {
+                let other = if top == CONSTANT { under } else { top };
+                self.top = if other == CONSTANT { CONSTANT } else { other.saturating_add(1).min(CONSTANT - 1) };
+                if self.top > CHAIN_FREE && self.top != CONSTANT {
+                    add(&mut self.work, cost::CHAIN);
+                }
+            }
+            _ => (),
+        }
     }
 
     /// An operator that computes values from others.
@@ -197,7 +254,7 @@ impl Body {
 
     fn open(&mut self, is_loop: bool, arity: Arity) {
         add(&mut self.work, cost::CALL_VALUE.saturating_mul(arity.values()));
-        self.frames.push(Frame { is_loop, is_targeted: false, sets: self.sets, arity });
+        self.frames.push(Frame { is_loop, edges: 0, sets: self.sets, arity });
         if is_loop {
             self.loops += 1;
             self.loop_depth += 1;
@@ -213,10 +270,12 @@ impl Body {
     /// Values that may differ by where control came from: each local that was set inside, and what stays on the stack.
     fn close(&mut self) {
         let Some(frame) = self.frames.pop() else { return };
-        if frame.is_targeted {
+        if frame.edges > 0 {
             let sets = (self.sets - frame.sets).min(self.locals);
             let values = if frame.is_loop { frame.arity.params } else { frame.arity.results };
-            add(&mut self.meets, sets + u64::from(values) + 2);
+            let meets = sets + u64::from(values) + 2;
+            add(&mut self.meets, meets);
+            add(&mut self.moves, meets.saturating_mul(frame.edges));
         }
         if frame.is_loop {
             self.loop_depth -= 1;
@@ -227,7 +286,7 @@ impl Body {
         let mut values = 0;
         if let Some(at) = self.frames.len().checked_sub(1 + depth as usize) {
             let frame = &mut self.frames[at];
-            frame.is_targeted = true;
+            frame.edges += 1;
             values = if frame.is_loop { frame.arity.params } else { frame.arity.results };
         }
         add(&mut self.work, cost + cost::FUNCTION_VALUE / 4 * u64::from(values));
@@ -236,10 +295,12 @@ impl Body {
     }
 
     fn total(&self) -> u64 {
-        let live = (self.locals.min(self.accesses) + self.height_max as u64).min(self.values + self.locals.min(self.accesses)) + OWN_VALUES;
+        let locals = self.locals.min(self.accesses);
+        let live = locals + (self.height_max as u64).min(self.values) + OWN_VALUES;
         let spilled = self.values.saturating_sub(REGISTERS);
         let mut sum = self.work;
         add(&mut sum, cost::MEET.saturating_mul(self.meets));
+        add(&mut sum, cost::MOVE.saturating_mul(self.moves));
         add(&mut sum, cost::SPILL.saturating_mul(spilled));
         add(&mut sum, cost::LIVE_BLOCK.saturating_mul(live.saturating_mul(self.blocks)));
         add(&mut sum, cost::LOOP_PAIR.saturating_mul(self.loops.saturating_mul(self.loops)));
@@ -266,6 +327,7 @@ impl Module {
 
     fn operator(&mut self, body: &mut Body, operator: &Operator<'_>) {
         use Operator::*;
+        body.follow(operator);
         match operator {
             Nop => body.plain(cost::DEAD, 0, 0),
             Unreachable | Return => {
@@ -281,7 +343,7 @@ impl Module {
                 add(&mut body.work, cost::IF);
                 body.open(false, self.arity_of(*blockty));
                 if let Some(frame) = body.frames.last_mut() {
-                    frame.is_targeted = true;
+                    frame.edges = 1;
                 }
             }
             Else => body.plain(cost::FRAME, 0, 0),
@@ -349,19 +411,24 @@ impl Module {
             | F32Le | F32Ge | F64Eq | F64Ne | F64Lt | F64Gt | F64Le | F64Ge | I32Add | I32Sub | I32Mul | I32And
             | I32Or | I32Xor | I32Shl | I32ShrS | I32ShrU | I32Rotl | I32Rotr | I64Add | I64Sub | I64Mul | I64And
             | I64Or | I64Xor | I64Shl | I64ShrS | I64ShrU | I64Rotl | I64Rotr => body.compute(cost::SIMPLE, 2, 1),
-            F32Add | F32Sub | F32Mul | F32Div | F32Min | F32Max | F64Add | F64Sub | F64Mul | F64Div | F64Min | F64Max => {
+            F32Add | F32Sub | F32Mul | F32Div | F32Min | F32Max | F64Add | F64Sub | F64Mul | F64Div | F64Min
+            | F64Max => {
                 body.compute(cost::OTHER, 2, 1)
             }
             Select => body.compute(cost::SIMPLE, 3, 1),
             I32DivS | I32DivU | I32RemS | I32RemU | I64DivS | I64DivU | I64RemS | I64RemU => {
                 body.compute(cost::DIVIDE, 2, 1)
             }
-            I32Load { .. } | I64Load { .. } | F32Load { .. } | F64Load { .. } | I32Load8S { .. } | I32Load8U { .. }
-            | I32Load16S { .. } | I32Load16U { .. } | I64Load8S { .. } | I64Load8U { .. } | I64Load16S { .. }
-            | I64Load16U { .. } | I64Load32S { .. } | I64Load32U { .. } => body.compute(cost::MEMORY, 1, 1),
-            I32Store { .. } | I64Store { .. } | F32Store { .. } | F64Store { .. } | I32Store8 { .. }
-            | I32Store16 { .. } | I64Store8 { .. } | I64Store16 { .. } | I64Store32 { .. } => {
-                body.compute(cost::MEMORY, 2, 0)
+            I32Load { memarg } | I64Load { memarg } | F32Load { memarg } | F64Load { memarg } | I32Load8S { memarg }
+            | I32Load8U { memarg } | I32Load16S { memarg } | I32Load16U { memarg } | I64Load8S { memarg }
+            | I64Load8U { memarg } | I64Load16S { memarg } | I64Load16U { memarg } | I64Load32S { memarg }
+            | I64Load32U { memarg } => {
+                body.compute(memory_cost(memarg.offset), 1, 1)
+            }
+            I32Store { memarg } | I64Store { memarg } | F32Store { memarg } | F64Store { memarg }
+            | I32Store8 { memarg } | I32Store16 { memarg } | I64Store8 { memarg } | I64Store16 { memarg }
+            | I64Store32 { memarg } => {
+                body.compute(memory_cost(memarg.offset), 2, 0)
             }
             GlobalGet { .. } => body.compute(cost::MEMORY, 0, 1),
             GlobalSet { .. } => body.compute(cost::MEMORY, 1, 0),
@@ -370,16 +437,17 @@ impl Module {
                 body.blocks += 2;
                 body.compute(cost::GROW, 1, 1);
             }
-            MemoryCopy { .. } | MemoryFill { .. } | MemoryInit { .. } | DataDrop { .. } | ElemDrop { .. } => {
-                body.blocks += 1;
-                body.compute(cost::BULK, 0, 0);
+            MemoryCopy { .. } | MemoryFill { .. } | MemoryInit { .. } => {
+                body.blocks += 2;
+                body.compute(cost::FILL, 3, 0);
             }
+            DataDrop { .. } | ElemDrop { .. } => body.compute(cost::BULK, 0, 0),
             TableGet { .. } | TableSet { .. } | TableGrow { .. } | TableFill { .. } | TableCopy { .. }
             | TableInit { .. } | TableSize { .. } => {
                 body.blocks += 4;
                 body.compute(cost::TABLE, 0, 1);
             }
-            /* Conversions that can trap, minima, roundings, vectors: what they pop is not known here, and pops less. */
+            // Conversions that can trap, roundings, vectors: taken to pop one, so that the stack is never too small.
             _ => body.compute(cost::OTHER, 1, 1),
         }
     }
@@ -388,7 +456,8 @@ impl Module {
 impl Module {
     fn body(&mut self, content: &FunctionBody<'_>, arity: Arity) {
         let mut body = Body { blocks: 2, ..Body::default() };
-        body.frames.push(Frame { is_loop: false, is_targeted: false, sets: 0, arity: Arity { params: 0, ..arity } });
+        let arity_out = Arity { params: 0, ..arity };
+        body.frames.push(Frame { is_loop: false, edges: 0, sets: 0, arity: arity_out });
         body.locals = u64::from(arity.params);
         add(&mut body.work, cost::FUNCTION_VALUE.saturating_mul(arity.values()));
         if let Ok(locals) = content.get_locals_reader() {

@@ -196,6 +196,7 @@ static int end_without_module(adk__run *run, const adk__refusal *refusal, adk_er
         return refuse_text(result, refusal, ret_error);
     }
     if (refusal->needs_memory) {
+        run->budget.denied++;
         run->budget.tables_refused = true;
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
         return adk__ending_set(run, NULL, ret_error);

@@ -49,6 +49,7 @@ typedef struct adk__engines {
     uint32_t slots;                  /* of a pool, as address space allows */
     bool is_narrow;                  /* address space is so short that memories are checked in code */
     pthread_mutex_t mutex;           /* of making shards, and modules available in them */
+    struct adk__module *modules;     /* all there are, for fork() */
     _Atomic(adk__shard *) shards[ADK__FLAVOURS][ADK__SHARDS_MAX];
 } adk__engines;
 

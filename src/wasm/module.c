@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/text.h"
@@ -41,6 +43,9 @@ void adk__module_unref(adk__module *module)
     }
     if (module->code_fd >= 0)
         (void)close(module->code_fd);
+    (void)pthread_mutex_lock(&module->engines->mutex);
+    DL_DELETE(module->engines->modules, module);
+    (void)pthread_mutex_unlock(&module->engines->mutex);
     free(module);
 }
 
@@ -54,6 +59,9 @@ static int new_module(adk__engines *engines, uint32_t flavour, adk__module **ret
     module->engines = engines;
     module->flavour = flavour;
     module->code_fd = -1;
+    (void)pthread_mutex_lock(&engines->mutex);
+    DL_APPEND(engines->modules, module);
+    (void)pthread_mutex_unlock(&engines->mutex);
     *ret_module = module;
     return ADK_OK;
 }
@@ -179,15 +187,26 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
 }
 
 /* The engine closes the descriptor it is given. */
-static int load_file(int fd, adk__shard *shard, wasmtime_module_t **ret_compiled, adk_error **ret_error)
+static int load_file(int fd, adk__shard *shard, wasmtime_module_t **ret_compiled, wasmtime_error_t **ret_problem,
+                     adk_error **ret_error)
 {
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    wasmtime_error_t *error;
 
     if (own < 0)
         return adk__fail(ret_error, ADK_E_SYSTEM, errno, "load a module's code");
-    error = adk_engine_load_file(shard->engine, own, ret_compiled);
-    return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", error);
+    *ret_problem = adk_engine_load_file(shard->engine, own, ret_compiled);
+    return ADK_OK;
+}
+
+/* What the compiler took may still be more than the engine has room for in an instance. Takes `problem`. */
+static int refuse_to_load(wasmtime_error_t *problem, adk__refusal *refusal, adk_error **ret_error)
+{
+    uint8_t trap;
+
+    if (adk_engine_error_kind(problem, &trap) != ADK_ENGINE_TEXT)
+        return adk__engine_fail(ret_error, ADK_E_SYSTEM, "load a module's code", problem);
+    adk__refuse_with_error(refusal, ADK_REASON_TOO_LARGE, ADK__COMPILE_FAILED, problem);
+    return ADK_OK;
 }
 
 int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_index, int code_fd,
@@ -196,6 +215,7 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
     ADK_AUTO_CLOSE int fd = code_fd;
     ADK_AUTO(adk__module_unref) adk__module *module = NULL;
     wasmtime_module_t *compiled = NULL;
+    wasmtime_error_t *problem = NULL;
     adk__shard *shard;
     int status;
 
@@ -203,8 +223,10 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
     if (status == ADK_OK)
         status = new_module(engines, flavour, &module, ret_error);
     if (status == ADK_OK)
-        status = load_file(fd, shard, &compiled, ret_error);
-    if (status == ADK_OK) {
+        status = load_file(fd, shard, &compiled, &problem, ret_error);
+    if (status == ADK_OK && problem != NULL) {
+        status = refuse_to_load(problem, ret_refusal, ret_error);
+    } else if (status == ADK_OK) {
         module->code_fd = adk__take_fd(&fd);
         status = take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
     }
@@ -213,19 +235,28 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
     return status;
 }
 
+/* One of the module's compiled forms; they are all the same code. */
+static const wasmtime_module_t *any_form(const adk__module *module)
+{
+    size_t from = 0;
+
+    if (module->origin != NULL)
+        return module->origin;
+    while (module->shards[from].module == NULL)
+        from++;
+    return module->shards[from].module;
+}
+
 int adk__module_code(const adk__module *module)
 {
     wasmtime_error_t *error;
     wasm_byte_vec_t code;
-    size_t from = 0;
     int fd;
 
     if (module->code_fd >= 0)
         return fcntl(module->code_fd, F_DUPFD_CLOEXEC, 3);
-    while (module->shards[from].module == NULL)
-        from++;
     fd = memfd_create("adk-code", MFD_CLOEXEC);
-    error = wasmtime_module_serialize(module->shards[from].module, &code);
+    error = wasmtime_module_serialize(any_form(module), &code);
     if (error != NULL)
         wasmtime_error_delete(error);
     if (fd >= 0 && (error != NULL || adk__write_all(fd, code.data, code.size) != 0)) {
@@ -242,20 +273,23 @@ int adk__module_code(const adk__module *module)
 /* From the code in whichever shard has it, into this one. With the lock held. */
 static int load(adk__module *module, adk__shard *shard, adk_error **ret_error)
 {
-    wasmtime_error_t *error;
+    wasmtime_module_t **compiled = &module->shards[shard->index].module;
+    wasmtime_error_t *problem;
     wasm_byte_vec_t code;
-    size_t from = 0;
+    int status;
 
-    if (module->code_fd >= 0)
-        return load_file(module->code_fd, shard, &module->shards[shard->index].module, ret_error);
-    while (module->shards[from].module == NULL)
-        from++;
-    error = wasmtime_module_serialize(module->shards[from].module, &code);
-    if (error != NULL)
-        return adk__engine_fail(ret_error, ADK_E_INTERNAL, "copy a module's code", error);
-    error = adk_engine_load(shard->engine, (const uint8_t *)code.data, code.size, &module->shards[shard->index].module);
-    wasm_byte_vec_delete(&code);
-    return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", error);
+    if (module->code_fd >= 0) {
+        status = load_file(module->code_fd, shard, compiled, &problem, ret_error);
+        if (status != ADK_OK)
+            return status;
+    } else {
+        problem = wasmtime_module_serialize(any_form(module), &code);
+        if (problem != NULL)
+            return adk__engine_fail(ret_error, ADK_E_INTERNAL, "copy a module's code", problem);
+        problem = adk_engine_load(shard->engine, (const uint8_t *)code.data, code.size, compiled);
+        wasm_byte_vec_delete(&code);
+    }
+    return problem == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", problem);
 }
 
 int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_instance_pre_t **ret_pre,
@@ -283,4 +317,23 @@ int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_
     }
     *ret_pre = pre;
     return ADK_OK;
+}
+
+void adk__modules_forked(adk__engines *engines)
+{
+    adk__module *module;
+
+    DL_FOREACH(engines->modules, module)
+    {
+        for (size_t i = 0; i < ADK__SHARDS_MAX; i++) {
+            if (module->origin == NULL)
+                module->origin = module->shards[i].module;
+            module->shards[i].module = NULL;
+            atomic_store(&module->shards[i].pre, NULL);
+        }
+    }
+    for (uint32_t flavour = 0; flavour < ADK__FLAVOURS; flavour++) {
+        for (uint32_t i = 0; i < engines->shard_count; i++)
+            atomic_store(&engines->shards[flavour][i], NULL);
+    }
 }

@@ -23,8 +23,11 @@ typedef struct adk__module {
     uint32_t flavour;
     bool has_initialize;
     bool has_entry;
-    uint64_t cost_bytes; /* of memory, roughly: for the cache */
-    int code_fd;         /* a sealed file with the code, or -1 */
+    uint64_t cost_bytes;       /* of memory, roughly: for the cache */
+    int code_fd;               /* a sealed file with the code, or -1 */
+    wasmtime_module_t *origin; /* after a fork: the module of an engine that is not used any more */
+    struct adk__module *prev;  /* in the engines' list */
+    struct adk__module *next;
     struct {
         wasmtime_module_t *module;
         _Atomic(wasmtime_instance_pre_t *) pre;
@@ -49,6 +52,13 @@ int adk__module_code(const adk__module *module);
 /** Makes it available in a shard, where it is not yet, and gives what instantiates it there. */
 ADK_MUST_USE int adk__module_in_shard(adk__module *module, adk__shard *shard, const wasmtime_instance_pre_t **ret_pre,
                                       adk_error **ret_error);
+
+/**
+ * In a child that was forked, with the engines' lock held: another thread may have held a lock within an engine at that
+ * moment, so the child makes engines of its own, and modules available in them from the code they have. The old engines
+ * stay, for a run that the fork took place in.
+ */
+void adk__modules_forked(adk__engines *engines);
 
 adk__module *adk__module_ref(adk__module *module);
 void adk__module_unref(adk__module *module);

@@ -28,6 +28,8 @@ static bool may_grow(void *data, uint32_t kind, uint64_t current, uint64_t desir
     budget->pending_elements = 0;
     budget->last_growth_refused = false;
     budget->peak_before_bytes = budget->peak_bytes;
+    if (kind == ADK_ENGINE_TABLE && maximum >= ADK__TABLE_ELEMENTS_MAX)
+        maximum = UINT64_MAX; /* not the table's own maximum but the pool's, which must not answer for us */
     if (desired > maximum || desired <= current)
         return true; /* the engine will refuse it or has nothing to do: no charge */
     if (kind == ADK_ENGINE_TABLE && desired - current > ADK__TABLE_ELEMENTS_GRANTED - budget->table_elements) {

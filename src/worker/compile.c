@@ -144,6 +144,7 @@ static int write_code(struct work *work, const wasm_byte_vec_t *code)
 static void compile_binary(struct work *work, adk_bytes binary)
 {
     adk__interrupt never = {.deadline_ns = ADK__NEVER};
+    adk_engine_survey survey;
     wasm_byte_vec_t code;
     wasmtime_error_t *error = adk_engine_precompile(work->engine, binary.data, binary.size, &code);
 
@@ -152,7 +153,14 @@ static void compile_binary(struct work *work, adk_bytes binary)
             work->failed = ENOMEM;
         return;
     }
-    work->failed = write_code(work, &code);
+    adk_engine_survey_module(binary.data, binary.size, &survey);
+    if (survey.table_elements > ADK__TABLE_ELEMENTS_MAX) {
+        adk__refuse(&work->refusal, ADK_REASON_TOO_LARGE, ADK__COMPILE_FAILED "its tables have %llu elements",
+                    (unsigned long long)survey.table_elements);
+        work->refusal.needs_memory = true;
+    } else {
+        work->failed = write_code(work, &code);
+    }
     wasm_byte_vec_delete(&code);
 }
 
