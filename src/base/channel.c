@@ -34,7 +34,7 @@ int adk__channel_send(int channel, const void *data, size_t size, const int *fds
         sent = sendmsg(channel, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0)
-        return errno;
+        return errno == ECONNRESET ? EPIPE : errno;
     return (size_t)sent == size ? 0 : EMSGSIZE;
 }
 

@@ -11,7 +11,10 @@
 /** How many descriptors a message can bring. */
 #define ADK__CHANNEL_FDS_MAX 4
 
-/** Sends a message; does not block, raises no SIGPIPE. The descriptors stay the caller's. Returns 0 or an errno value. */
+/**
+ * Sends a message; does not block, raises no SIGPIPE. The descriptors stay the caller's. Returns 0 or an errno value:
+ * EPIPE where the other side has gone.
+ */
 int adk__channel_send(int channel, const void *data, size_t size, const int *fds, size_t fd_count);
 
 /**

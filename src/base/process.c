@@ -63,6 +63,25 @@ static int spawn(const char *path, char *const argv[], int channel, pid_t *ret_p
     return failed;
 }
 
+/*
+ * A helper waits for its first message, so it is still there when it is looked for. Another program may have ended, and
+ * where the host collects or ignores its children, its number may be somebody else's by now.
+ */
+static bool is_child(int pidfd)
+{
+    siginfo_t info;
+
+    return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Without a descriptor to know it by: there was none to be had, and it waits for its first message. */
+static void end_unknown(pid_t pid)
+{
+    (void)kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
 int adk__process_start(const char *path, char *const argv[], adk__process *ret_process)
 {
     int pair[2];
@@ -78,13 +97,13 @@ int adk__process_start(const char *path, char *const argv[], adk__process *ret_p
         (void)close(pair[0]);
         return failed;
     }
-    /* It waits for its first message, so it is still there, and `pid` is nobody else's. */
     pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0) {
-        failed = errno;
-        (void)kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+    failed = pidfd < 0 ? errno : is_child(pidfd) ? 0 : ESRCH;
+    if (failed) {
+        if (pidfd >= 0)
+            (void)close(pidfd);
+        else if (failed != ESRCH)
+            end_unknown(pid);
         (void)close(pair[0]);
         return failed;
     }

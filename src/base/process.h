@@ -31,7 +31,8 @@ typedef struct adk__process_end {
 
 /**
  * Starts the program at `path`, with an empty environment, default signals, standard streams that lead nowhere, a process
- * group of its own, and the channel. Returns 0 or an errno value; then nothing was started.
+ * group of its own, and the channel. Returns 0 or an errno value: then nothing was started, or (ESRCH) it has ended and
+ * the host has collected it already.
  */
 int adk__process_start(const char *path, char *const argv[], adk__process *ret_process);
 

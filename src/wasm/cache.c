@@ -362,12 +362,10 @@ static int drive(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wi
         status = adk__compilation_step(job, wish->interrupt, &end, &done);
     if (done && status == ADK_OK)
         status = finish_job(cache, wish, &end, &module);
-    if (done)
-        adk__compilation_free(job);
     (void)pthread_mutex_lock(&cache->mutex);
     entry->driven = false;
-    if (done) {
-        entry->job = NULL;
+    if (done) { /* with the lock held: a child that is forked finds a job in the entry or in its grave, not in both */
+        adk__compilation_free(adk__take_ptr(entry->job));
         publish(cache, entry, module, &refusal);
     }
     adk__buf_free(&refusal.message);

@@ -40,7 +40,7 @@ struct adk__compilation {
     int source_fd;
     int code_fd;
     uint64_t started_ns; /* 0: it has not */
-    bool is_silent;      /* it closed its channel without a verdict: only its end is waited for */
+    bool is_silent;      /* it hung up or ended without a verdict: only its end is waited for */
 };
 
 /* ---- making and ending -------------------------------------------------------------------------------------------- */
@@ -83,6 +83,11 @@ void adk__compilation_forget(adk__compilation *job)
     close_files(job);
     adk__process_close(&job->grave.process);
     free(job);
+}
+
+int adk__compilation_code_fd(const adk__compilation *job)
+{
+    return job->code_fd;
 }
 
 uint64_t adk__compilation_ran_ns(const adk__compilation *job)
@@ -160,32 +165,22 @@ static int start(adk__compilation *job, adk_error **ret_error)
 
     if (failed) {
         (void)atomic_fetch_sub(&job->compilers->used, 1);
-        if (failed == ENOENT || failed == EACCES || failed == ENOEXEC || failed == ENOTDIR || failed == EPERM)
+        if (failed == ENOENT || failed == EACCES || failed == ENOEXEC || failed == ENOTDIR || failed == EPERM ||
+            failed == ESRCH)
             code = ADK_E_UNAVAILABLE;
         return adk__fail(ret_error, code, failed, "start the compiling helper %s", job->compilers->path);
     }
     job->started_ns = adk__now_ns();
-    /* A failure shows where the verdict is waited for. */
-    (void)adk__channel_send(process->channel, &job->message, sizeof(job->message), fds, ADK__WORKER_JOB_FDS);
+    failed = adk__channel_send(process->channel, &job->message, sizeof(job->message), fds, ADK__WORKER_JOB_FDS);
     (void)close(job->source_fd);
     job->source_fd = -1;
+    /* If it has gone already, that shows where the verdict is waited for; else it would wait for its job for ever. */
+    if (failed && failed != EPIPE)
+        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "send a job to the compiling helper");
     return ADK_OK;
 }
 
 /* ---- its answer --------------------------------------------------------------------------------------------------- */
-
-struct answer {
-    adk__worker_verdict verdict;
-    char message[ADK__WORKER_MESSAGE_MAX];
-};
-
-static bool is_sound(const struct answer *answer, size_t size)
-{
-    const adk__worker_verdict *verdict = &answer->verdict;
-
-    return size >= sizeof(*verdict) && verdict->magic == ADK__WORKER_MAGIC &&
-           verdict->protocol == ADK__WORKER_PROTOCOL && verdict->message_bytes == size - sizeof(*verdict);
-}
 
 static bool is_reason(uint32_t reason)
 {
@@ -210,13 +205,13 @@ static int refuse_odd(adk__compilation_end *end)
     return ADK_OK;
 }
 
-static int judge(adk__compilation *job, const struct answer *answer, size_t size, adk__compilation_end *end)
+int adk__compilation_judge(adk__compilation *job, const adk__worker_verdict *verdict, size_t size,
+                           adk__compilation_end *end)
 {
-    const adk__worker_verdict *verdict = &answer->verdict;
     adk__buf text = ADK__BUF_INIT((size_t)4 * ADK__WORKER_MESSAGE_MAX + 16);
     int status = ADK_OK;
 
-    if (!is_sound(answer, size))
+    if (!adk__worker_verdict_is_sound(verdict, size) || verdict->message_bytes > ADK__WORKER_MESSAGE_MAX)
         return refuse_odd(end);
     if (verdict->status == ADK__WORKER_DONE) {
         if (!seal_code(job, verdict->code_bytes))
@@ -224,7 +219,7 @@ static int judge(adk__compilation *job, const struct answer *answer, size_t size
         end->code_fd = adk__take_fd(&job->code_fd);
         return ADK_OK;
     }
-    if (adk__text_append_escaped(&text, answer->message, verdict->message_bytes, ADK__WORKER_MESSAGE_MAX) != 0)
+    if (adk__text_append_escaped(&text, verdict + 1, verdict->message_bytes, ADK__WORKER_MESSAGE_MAX) != 0)
         status = adk__fail_nomem(end->ret_error);
     else if (verdict->status == ADK__WORKER_REFUSED && is_reason(verdict->reason))
         adk__refuse(end->refusal, verdict->reason, "%.*s", (int)text.size, (const char *)text.data);
@@ -239,22 +234,26 @@ static int judge(adk__compilation *job, const struct answer *answer, size_t size
     return status;
 }
 
-static int listen_to(adk__compilation *job, adk__compilation_end *end, bool *ret_done)
+/* `has_ended`: it has, so that what it said, if it said anything, is there to be read. */
+static int listen_to(adk__compilation *job, bool has_ended, adk__compilation_end *end, bool *ret_done)
 {
-    struct answer answer;
+    struct {
+        adk__worker_verdict verdict;
+        char message[ADK__WORKER_MESSAGE_MAX];
+    } answer;
     size_t size = 0;
     int failed =
         adk__channel_receive(job->grave.process.channel, MSG_DONTWAIT, &answer, sizeof(answer), &size, NULL, 0);
 
-    if (failed == EAGAIN)
+    if (failed == EAGAIN && !has_ended)
         return ADK_OK;
-    if (failed == EPIPE) {
+    if (failed == EPIPE || failed == EAGAIN) {
         job->is_silent = true;
         adk__process_kill(&job->grave.process);
         return ADK_OK;
     }
     *ret_done = true;
-    return failed ? refuse_odd(end) : judge(job, &answer, size, end);
+    return failed ? refuse_odd(end) : adk__compilation_judge(job, &answer.verdict, size, end);
 }
 
 /* It ended without a word. */
@@ -270,20 +269,25 @@ static void explain_death(const adk__process_end *how, adk__refusal *refusal)
         adk__refuse(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED "the compiler ended without an answer");
 }
 
-static void wait_a_step(const adk__compilation *job, const adk__interrupt *interrupt)
+/*
+ * Returns whether the process has ended. Its end of the channel may outlive it, in the hands of a process that the host
+ * forked while this one was started.
+ */
+static bool wait_a_step(const adk__compilation *job, const adk__interrupt *interrupt)
 {
     const adk__process *process = &job->grave.process;
-    struct pollfd what = {job->is_silent ? process->pidfd : process->channel, POLLIN, 0};
+    struct pollfd what[] = {{process->pidfd, POLLIN, 0}, {job->is_silent ? -1 : process->channel, POLLIN, 0}};
     uint64_t now_ns = adk__now_ns();
     uint64_t left_ns = interrupt->deadline_ns > now_ns ? interrupt->deadline_ns - now_ns : 0;
     struct timespec time = adk__timespec_from_ns(left_ns < STEP_NS ? left_ns : STEP_NS);
 
-    (void)ppoll(&what, 1, &time, NULL);
+    return ppoll(what, ADK_COUNT(what), &time, NULL) > 0 && what[0].revents != 0;
 }
 
 int adk__compilation_step(adk__compilation *job, adk__interrupt *interrupt, adk__compilation_end *end, bool *ret_done)
 {
     adk__process_end how;
+    bool has_ended;
 
     *ret_done = false;
     if (job->started_ns == 0) {
@@ -296,9 +300,9 @@ int adk__compilation_step(adk__compilation *job, adk__interrupt *interrupt, adk_
         (void)adk__interrupt_wait(interrupt, adk__add_saturated(adk__now_ns(), STEP_NS));
         return ADK_OK;
     }
-    wait_a_step(job, interrupt);
+    has_ended = wait_a_step(job, interrupt);
     if (!job->is_silent)
-        return listen_to(job, end, ret_done);
+        return listen_to(job, has_ended, end, ret_done);
     if (adk__process_reap(&job->grave.process, &how)) {
         explain_death(&how, end->refusal);
         *ret_done = true;

@@ -15,6 +15,7 @@
 
 #include "base/interrupt.h"
 #include "wasm/source.h"
+#include "worker/protocol.h"
 
 /** How a backend compiles out of process. Immutable but for the count. */
 typedef struct adk__compilers {
@@ -56,6 +57,13 @@ typedef struct adk__compilation_end {
  */
 ADK_MUST_USE int adk__compilation_step(adk__compilation *job, adk__interrupt *interrupt, adk__compilation_end *end,
                                        bool *ret_done);
+
+/** Of a step: takes the helper's answer, `size` bytes in all, from wherever it came. Returns the job's status. */
+ADK_MUST_USE int adk__compilation_judge(adk__compilation *job, const adk__worker_verdict *verdict, size_t size,
+                                        adk__compilation_end *end);
+
+/** Where its code is written. Of use to tests. */
+int adk__compilation_code_fd(const adk__compilation *job);
 
 /** How long the job's process has been running. */
 uint64_t adk__compilation_ran_ns(const adk__compilation *job);

@@ -116,8 +116,8 @@ static int open_file(const adk__disk *disk, const adk__disk_name *name, struct h
     return adk__take_fd(&fd);
 }
 
-/* Copies `size` bytes from where `from` stands. Returns 0 or an errno value; EINTR where the interrupt said stop. */
-static int copy_bytes(int from, int to, uint64_t size, adk__interrupt *interrupt)
+/* Copies `size` bytes of a file from `at` on; others may read it at the same time. Returns 0 or an errno value; EINTR where the interrupt said stop. */
+static int copy_bytes(int from, off_t at, int to, uint64_t size, adk__interrupt *interrupt)
 {
     ADK_AUTO_FREE uint8_t *buffer = malloc(STEP_BYTES);
     int failed;
@@ -125,7 +125,7 @@ static int copy_bytes(int from, int to, uint64_t size, adk__interrupt *interrupt
     if (buffer == NULL)
         return ENOMEM;
     while (size > 0) {
-        ssize_t got = read(from, buffer, size < STEP_BYTES ? size : STEP_BYTES);
+        ssize_t got = pread(from, buffer, size < STEP_BYTES ? size : STEP_BYTES, at);
 
         if (interrupt != NULL && adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
             return EINTR;
@@ -137,6 +137,7 @@ static int copy_bytes(int from, int to, uint64_t size, adk__interrupt *interrupt
         if (failed)
             return failed;
         size -= (uint64_t)got;
+        at += got;
     }
     return 0;
 }
@@ -173,8 +174,7 @@ int adk__disk_get(const adk__disk *disk, const adk__disk_name *name, adk__interr
     if (file < 0)
         return -1;
     code = memfd_create("adk-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (code < 0 || lseek(file, (off_t)sizeof(header), SEEK_SET) < 0 ||
-        copy_bytes(file, code, header.code_bytes, interrupt) != 0 ||
+    if (code < 0 || copy_bytes(file, (off_t)sizeof(header), code, header.code_bytes, interrupt) != 0 ||
         fcntl(code, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
         !is_genuine(disk, name, &header, code, interrupt))
         return -1;
@@ -297,10 +297,8 @@ static int write_file(const adk__disk *disk, const adk__disk_name *name, int cod
         return errno;
     if (write(file, header, sizeof(*header)) != (ssize_t)sizeof(*header))
         failed = EIO;
-    if (!failed && lseek(code_fd, 0, SEEK_SET) < 0)
-        failed = errno;
     if (!failed)
-        failed = copy_bytes(code_fd, file, header->code_bytes, NULL);
+        failed = copy_bytes(code_fd, 0, file, header->code_bytes, NULL);
     if (close(file) != 0 && !failed)
         failed = errno;
     if (!failed && renameat(disk->directory, temporary, disk->directory, name->text) != 0)
@@ -312,16 +310,12 @@ static int write_file(const adk__disk *disk, const adk__disk_name *name, int cod
 
 int adk__disk_put(const adk__disk *disk, const adk__disk_name *name, int code_fd, const adk__disk_notes *notes)
 {
-    ADK_AUTO_CLOSE int own = fcntl(code_fd, F_DUPFD_CLOEXEC, 3);
     struct header header;
-    int failed;
+    int failed = make_header(disk, name, code_fd, notes, &header);
 
-    if (own < 0)
-        return errno;
-    failed = make_header(disk, name, own, notes, &header);
     if (!failed)
         failed = make_room(disk, sizeof(header) + header.code_bytes);
-    return failed ? failed : write_file(disk, name, own, &header);
+    return failed ? failed : write_file(disk, name, code_fd, &header);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------------------ */

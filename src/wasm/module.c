@@ -187,24 +187,41 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
 }
 
 /* The engine closes the descriptor it is given. */
-static int load_file(int fd, adk__shard *shard, wasmtime_module_t **ret_compiled, wasmtime_error_t **ret_problem,
-                     adk_error **ret_error)
+static int try_file(int fd, adk__shard *shard, wasmtime_module_t **ret_compiled, wasmtime_error_t **ret_problem,
+                    adk_error **ret_error)
 {
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
+    *ret_problem = NULL;
     if (own < 0)
         return adk__fail(ret_error, ADK_E_SYSTEM, errno, "load a module's code");
     *ret_problem = adk_engine_load_file(shard->engine, own, ret_compiled);
     return ADK_OK;
 }
 
-/* What the compiler took may still be more than the engine has room for in an instance. Takes `problem`. */
-static int refuse_to_load(wasmtime_error_t *problem, adk__refusal *refusal, adk_error **ret_error)
+/*
+ * Whether a module fits a pool's slots is found out only here, not by the helper, which has no pool. Code that loads where
+ * there is none is in order, and then it is the module that is too large. Takes `problem`.
+ */
+static int explain_load(adk__engines *engines, uint32_t flavour, int fd, adk__refusal *refusal,
+                        wasmtime_error_t *problem, adk_error **ret_error)
 {
-    uint8_t trap;
+    wasmtime_module_t *compiled = NULL;
+    wasmtime_error_t *again = NULL;
+    adk__shard *spare;
+    int status = adk__engines_shard(engines, flavour, adk__engines_spare(engines), &spare, ret_error);
 
-    if (adk_engine_error_kind(problem, &trap) != ADK_ENGINE_TEXT)
-        return adk__engine_fail(ret_error, ADK_E_SYSTEM, "load a module's code", problem);
+    if (status == ADK_OK)
+        status = try_file(fd, spare, &compiled, &again, ret_error);
+    if (status != ADK_OK) {
+        wasmtime_error_delete(problem);
+        return status;
+    }
+    if (again != NULL) {
+        wasmtime_error_delete(again);
+        return adk__engine_fail(ret_error, ADK_E_INTERNAL, "load a module's code", problem);
+    }
+    wasmtime_module_delete(compiled);
     adk__refuse_with_error(refusal, ADK_REASON_TOO_LARGE, ADK__COMPILE_FAILED, problem);
     return ADK_OK;
 }
@@ -223,10 +240,10 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
     if (status == ADK_OK)
         status = new_module(engines, flavour, &module, ret_error);
     if (status == ADK_OK)
-        status = load_file(fd, shard, &compiled, &problem, ret_error);
-    if (status == ADK_OK && problem != NULL) {
-        status = refuse_to_load(problem, ret_refusal, ret_error);
-    } else if (status == ADK_OK) {
+        status = try_file(fd, shard, &compiled, &problem, ret_error);
+    if (problem != NULL)
+        return explain_load(engines, flavour, fd, ret_refusal, problem, ret_error);
+    if (status == ADK_OK) {
         module->code_fd = adk__take_fd(&fd);
         status = take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
     }
@@ -279,7 +296,7 @@ static int load(adk__module *module, adk__shard *shard, adk_error **ret_error)
     int status;
 
     if (module->code_fd >= 0) {
-        status = load_file(module->code_fd, shard, compiled, &problem, ret_error);
+        status = try_file(module->code_fd, shard, compiled, &problem, ret_error);
         if (status != ADK_OK)
             return status;
     } else {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +84,6 @@ static void out_of_memory(void)
 
 /* ---- the job ------------------------------------------------------------------------------------------------------ */
 
-static bool is_sound(const adk__worker_job *job, size_t size)
-{
-    return size == sizeof(*job) && job->magic == ADK__WORKER_MAGIC && job->protocol == ADK__WORKER_PROTOCOL &&
-           job->flavour < ADK__FLAVOURS && (job->flags & ~(uint32_t)ADK__WORKER_NARROW) == 0 && job->source_bytes > 0 &&
-           job->source_bytes <= ADK_CODE_MAX_BYTES;
-}
-
 /* The source cannot be larger than its file: touching what is beyond that would end the process. */
 static const char *map_source(struct work *work)
 {
@@ -110,17 +104,23 @@ static const char *map_source(struct work *work)
 /* NULL, or why the job cannot be taken. */
 static const char *take_job(struct work *work, int channel)
 {
-    char version[ADK__WORKER_VERSION_MAX];
+    const char *problem;
     size_t size = 0;
 
     if (adk__channel_receive(channel, 0, &work->job, sizeof(work->job), &size, work->fds, ADK__WORKER_JOB_FDS) != 0)
         return "there is no job";
-    if (!is_sound(&work->job, size))
-        return "the job makes no sense";
-    adk__worker_version(version);
-    if (memcmp(version, work->job.version, sizeof(version)) != 0)
-        return "it is of another version than the library";
-    return map_source(work);
+    problem = adk__worker_job_problem(&work->job, size);
+    return problem != NULL ? problem : map_source(work);
+}
+
+/* The library's death is noticed from now on. One that came earlier has left the other end closed already. */
+static int watch_library(int channel)
+{
+    struct pollfd gone = {channel, POLLRDHUP, 0};
+
+    if (fcntl(channel, F_SETOWN, getpid()) != 0 || fcntl(channel, F_SETFL, O_ASYNC) != 0)
+        return errno;
+    return poll(&gone, 1, 0) != 0 ? EPIPE : 0;
 }
 
 /* ---- the work ----------------------------------------------------------------------------------------------------- */
@@ -207,8 +207,9 @@ int adk__worker_compile(int channel)
     problem = take_job(&work, channel);
     if (problem != NULL)
         return cannot_begin(problem, 0);
-    if (fcntl(channel, F_SETOWN, getpid()) != 0 || fcntl(channel, F_SETFL, O_ASYNC) != 0)
-        return cannot_begin("the library's death could not be noticed", errno);
+    failed = watch_library(channel);
+    if (failed)
+        return cannot_begin("the library's death could not be noticed", failed);
     memory_limit_bytes = work.job.memory_bytes;
     if (adk__engine_for_compiling(work.job.flavour, (work.job.flags & ADK__WORKER_NARROW) != 0, &work.engine, NULL) !=
         ADK_OK)

@@ -1,3 +1,6 @@
+/*
+ * Where the helper program is.
+ */
 #include "worker/protocol.h"
 
 #include <errno.h>
@@ -6,19 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
-#include <adk/version.h>
+#include "base/cleanup.h"
 
 #ifndef ADK_LIBEXEC_DIR
 #define ADK_LIBEXEC_DIR "/usr/local/libexec/adk-sandbox"
 #endif
-
-void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX])
-{
-    memset(ret_version, 0, ADK__WORKER_VERSION_MAX);
-    (void)snprintf(ret_version, ADK__WORKER_VERSION_MAX, "%s %s", adk_version_cstr(), adk_engine_version_cstr());
-}
 
 /* The directory of the running program, without a slash at its end. */
 static bool program_directory(char *ret_directory, size_t size)
@@ -47,6 +45,18 @@ static int take_if_there(const char *directory, const char *below, char **ret_pa
     return *ret_path == NULL ? ENOMEM : 0;
 }
 
+/* The working directory may change before it is started. */
+static int take_given(const char *given, char **ret_path)
+{
+    ADK_AUTO_FREE char *directory = given[0] == '/' ? NULL : getcwd(NULL, 0);
+
+    if (directory == NULL)
+        *ret_path = strdup(given);
+    else if (asprintf(ret_path, "%s/%s", directory, given) < 0)
+        *ret_path = NULL;
+    return *ret_path == NULL ? ENOMEM : 0;
+}
+
 int adk__worker_find(const char *given, char **ret_path)
 {
     const char *from_environment = secure_getenv("ADK_SANDBOX_WORKER");
@@ -56,11 +66,10 @@ int adk__worker_find(const char *given, char **ret_path)
     *ret_path = NULL;
     if (given == NULL && from_environment != NULL && from_environment[0] != '\0')
         given = from_environment;
-    if (given != NULL) {
-        *ret_path = strdup(given);
-        return *ret_path == NULL ? ENOMEM : 0;
-    }
-    if (program_directory(directory, sizeof(directory))) {
+    if (given != NULL)
+        return take_given(given, ret_path);
+    /* A program with privileges that its user lacks may have been linked to from anywhere. */
+    if (getauxval(AT_SECURE) == 0 && program_directory(directory, sizeof(directory))) {
         failed = take_if_there(directory, "", ret_path);
         if (!failed && *ret_path == NULL)
             failed = take_if_there(directory, "/../libexec/adk-sandbox", ret_path);

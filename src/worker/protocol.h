@@ -9,6 +9,8 @@
 #ifndef ADK_WORKER_PROTOCOL_H
 #define ADK_WORKER_PROTOCOL_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** "adkW" and a number that changes with any of the structs below. */
@@ -59,6 +61,12 @@ typedef struct adk__worker_verdict {
 
 /** Library and engine, padded with zeros. */
 void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX]);
+
+/** Why a message of `size` bytes is not a job that this program can take; NULL: it is. Its files are another matter. */
+const char *adk__worker_job_problem(const adk__worker_job *job, size_t size);
+
+/** Whether a message of `size` bytes, with what follows the struct, is a verdict as far as its form goes. */
+bool adk__worker_verdict_is_sound(const adk__worker_verdict *verdict, size_t size);
 
 /**
  * Where adk-worker is: what was given, else the environment's ADK_SANDBOX_WORKER (unless the process has privileges that
