@@ -1,5 +1,6 @@
 /*
- * How long after its deadline a run returns: endless loops and long sleeps, under limits that differ from run to run.
+ * How long after its deadline a run returns: endless loops, long sleeps and bulk instructions over much memory, under
+ * limits that differ from run to run. The last includes giving back what was touched.
  */
 #include "bench.h"
 
@@ -15,12 +16,18 @@ static const char sleep_wat[] =
     "(i64.store (i32.const 24) (i64.const 60000000000))"
     "(drop (call $p (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200)))))";
 
+static const char fill_wat[] = "(module (memory 8192) (func (export \"_start\") (loop "
+                               "(memory.fill (i32.const 0) (i32.const 1) (i32.const 0x20000000)) br 0)))";
+static const char copy_wat[] = "(module (memory 8192) (func (export \"_start\") (loop "
+                               "(memory.copy (i32.const 0) (i32.const 0x10000000) (i32.const 0x10000000)) br 0)))";
+
 static void measure(adk_backend *backend, const char *name, const char *wat)
 {
     adk_request request = ADK_REQUEST_INIT;
     double late_us[RUNS];
 
     request.code = adk_bytes_from_cstr(wat);
+    request.memory_limit_bytes = UINT64_C(1) << 30;
     request.timeout_ns = 20000000;
     (void)bench_run(backend, &request, ADK_OUTCOME_TIMED_OUT);
     for (int i = 0; i < RUNS; i++) {
@@ -37,6 +44,8 @@ int main(void)
 
     measure(backend, "deadline_loop", loop_wat);
     measure(backend, "deadline_sleep", sleep_wat);
+    measure(backend, "deadline_fill", fill_wat);
+    measure(backend, "deadline_copy", copy_wat);
     adk_backend_free(backend);
     return 0;
 }

@@ -39,7 +39,7 @@ else()
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/engine
         DEPENDS ${CMAKE_SOURCE_DIR}/engine/Cargo.toml ${CMAKE_SOURCE_DIR}/engine/Cargo.lock
                 ${CMAKE_SOURCE_DIR}/engine/build.rs ${CMAKE_SOURCE_DIR}/engine/src/lib.rs
-                ${CMAKE_SOURCE_DIR}/engine/src/survey.rs
+                ${CMAKE_SOURCE_DIR}/engine/src/bulk.rs ${CMAKE_SOURCE_DIR}/engine/src/survey.rs
         COMMENT "Building the WebAssembly engine (once; some minutes)"
         USES_TERMINAL VERBATIM)
     add_custom_target(adk_engine_build DEPENDS ${adk_engine_archive})

@@ -115,6 +115,25 @@ typedef struct adk_engine_survey {
     uint64_t loops;
 } adk_engine_survey;
 
+/** What of a bulk memory instruction is done before the deadline is looked at again. */
+#define ADK_ENGINE_CHUNK_BYTES 131072
+
+/** How a module was rewritten; where it was not: 0, UINT32_MAX, true. */
+typedef struct adk_engine_split {
+    uint64_t code_shift;   /* how far functions have moved: what is at x was at x - code_shift */
+    uint32_t first_helper; /* functions from this index on are not the module's own */
+    bool is_exact;         /* false: instructions have become longer, and nothing is known of offsets */
+} adk_engine_split;
+
+/**
+ * Rewrites a binary so that memory.fill, memory.copy and memory.init are interrupted where they take long. *ret_binary is
+ * empty where nothing had to be changed, or the binary is not a module that the compiler takes: that will say why. An
+ * error where a module has no room for it, which then must not be compiled. The caller frees *ret_binary with
+ * wasm_byte_vec_delete().
+ */
+wasmtime_error_t *adk_engine_split_bulk(const uint8_t *data, size_t size, wasm_byte_vec_t *ret_binary,
+                                        adk_engine_split *ret_split);
+
 /**
  * Looks over a binary module, in time linear to its size and little of it; nothing is validated and nothing fails. What
  * does not parse is described as far as it was read: compiling refuses it there, so work_ns is what comes before that.

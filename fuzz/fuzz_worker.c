@@ -73,7 +73,7 @@ static void hear_verdict(size_t code_size, const uint8_t *data, size_t size)
     const adk__compilation_wish wish = {0, false, adk_bytes_make("x", 1)};
     adk__refusal refusal = ADK__REFUSAL_INIT;
     adk_error *error = NULL;
-    adk__compilation_end end = {-1, &refusal, &error};
+    adk__compilation_end end = {.code_fd = -1, .refusal = &refusal, .ret_error = &error};
     adk__compilation *job = NULL;
     void *message = copy(data, size);
     int code_fd = -1;

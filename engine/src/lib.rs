@@ -8,8 +8,10 @@
 //! Layout: the C API's types that are looked into below are `repr(C)` (or single-field) structs around the crate's own
 //! types; `same_layout!` fails the build where that ceases to hold.
 
+mod bulk;
 mod survey;
 
+pub use bulk::*;
 pub use survey::*;
 pub use wasmtime_c_api::*;
 
@@ -176,8 +178,8 @@ const REFUSED: [(WasmFeatures, &str); 15] = [
     (WasmFeatures::GC, "gc"),
 ];
 
-/// Frames of a backtrace, innermost first.
-const FRAMES_MAX: usize = 64;
+/// Frames of a backtrace, innermost first: one more than is shown, since a helper of bulk.rs may be among them.
+const FRAMES_MAX: usize = 65;
 
 /// Makes an engine with the base features. Takes `config`.
 #[unsafe(no_mangle)]

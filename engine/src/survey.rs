@@ -71,6 +71,8 @@ mod cost {
     pub const CALL_VALUE: u64 = 14_000;
     pub const BULK: u64 = 30_000;
     pub const FILL: u64 = 220_000;
+    /// A function that bulk.rs adds: two for copying and filling, one for each segment that is large.
+    pub const HELPER: u64 = 600_000;
     pub const GROW: u64 = 260_000;
     pub const TABLE: u64 = 450_000;
 
@@ -134,6 +136,7 @@ struct Module {
     memory_bytes: u64,
     table_elements: u64,
     defined: u64,
+    has_bulk: bool,
     image: (u64, u64), // from where to where memory has content
 }
 
@@ -438,6 +441,10 @@ impl Module {
                 body.compute(cost::GROW, 1, 1);
             }
             MemoryCopy { .. } | MemoryFill { .. } | MemoryInit { .. } => {
+                match operator {
+                    MemoryInit { .. } => add(&mut body.work, cost::HELPER),
+                    _ => self.has_bulk = true,
+                }
                 body.blocks += 2;
                 body.compute(cost::FILL, 3, 0);
             }
@@ -709,6 +716,9 @@ impl Module {
     }
 
     fn finish(&mut self) {
+        if self.has_bulk {
+            add(&mut self.work, 2 * cost::HELPER);
+        }
         let span = self.image.1.saturating_sub(self.image.0);
         add(&mut self.work, span.min(cost::IMAGE_MAX).saturating_mul(cost::IMAGE_BYTE));
     }

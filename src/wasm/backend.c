@@ -142,6 +142,7 @@ static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__modul
     uint64_t fuel = 0;
     int status;
 
+    run->module = module;
     adk_engine_store_hooks(store, &run->hooks);
     wasmtime_context_set_epoch_deadline(context, 1);
     adk__reaper_arm(&run->watched, shard->engine, run->interrupt.deadline_ns);

@@ -209,20 +209,25 @@ static adk__module *find_on_disk(adk__cache *cache, const adk__cache_wish *wish,
 {
     adk__disk_name name;
     adk__disk_notes notes;
+    adk_engine_split split;
     adk__module *module = NULL;
     int fd;
 
     if (!name_on_disk(cache, wish, &name))
         return NULL;
     fd = adk__disk_get(cache->disk, &name, wish->interrupt, &notes);
-    if (fd >= 0 && adk__module_load(cache->engines, wish->flavour, wish->shard, fd, refusal, &module, NULL) != ADK_OK)
+    if (fd < 0)
+        return NULL;
+    split = (adk_engine_split){notes.words[0], (uint32_t)notes.words[1], notes.words[2] != 0};
+    if (adk__module_load(cache->engines, wish->flavour, wish->shard, fd, &split, refusal, &module, NULL) != ADK_OK)
         return NULL;
     return module;
 }
 
 void adk__cache_keep(adk__cache *cache, const adk__cache_wish *wish, adk__module *module)
 {
-    const adk__disk_notes notes = {{0}};
+    const adk_engine_split *split = &module->split;
+    const adk__disk_notes notes = {{split->code_shift, split->first_helper, split->is_exact, 0}};
     adk__disk_name name;
     int fd;
 
@@ -342,15 +347,15 @@ static int finish_job(const adk__cache *cache, const adk__cache_wish *wish, adk_
 {
     if (end->code_fd < 0)
         return ADK_OK;
-    return adk__module_load(cache->engines, wish->flavour, wish->shard, end->code_fd, end->refusal, ret_module,
-                            end->ret_error);
+    return adk__module_load(cache->engines, wish->flavour, wish->shard, end->code_fd, &end->split, end->refusal,
+                            ret_module, end->ret_error);
 }
 
 /* A waiter carries the job on until it has ended or the waiter must leave. */
 static int drive(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wish *wish, adk_error **ret_error)
 {
     adk__refusal refusal = ADK__REFUSAL_INIT;
-    adk__compilation_end end = {-1, &refusal, ret_error};
+    adk__compilation_end end = {.code_fd = -1, .refusal = &refusal, .ret_error = ret_error};
     adk__compilation *job = entry->job;
     adk__module *module = NULL;
     bool done = false;

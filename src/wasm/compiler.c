@@ -198,6 +198,13 @@ static bool seal_code(const adk__compilation *job, uint64_t size)
            fstat(job->code_fd, &status) == 0 && size > 0 && status.st_size >= 0 && (uint64_t)status.st_size == size;
 }
 
+/* Whatever the numbers are, they only shift what a backtrace shows: they are to be such as can be. */
+static bool take_split(const adk__worker_verdict *verdict, adk_engine_split *ret_split)
+{
+    *ret_split = (adk_engine_split){verdict->code_shift, verdict->first_helper, verdict->is_exact != 0};
+    return verdict->code_shift <= ADK_CODE_MAX_BYTES && verdict->is_exact <= 1;
+}
+
 static int refuse_odd(adk__compilation_end *end)
 {
     adk__refuse(end->refusal, ADK_REASON_COMPILER_FAILED,
@@ -214,7 +221,7 @@ int adk__compilation_judge(adk__compilation *job, const adk__worker_verdict *ver
     if (!adk__worker_verdict_is_sound(verdict, size) || verdict->message_bytes > ADK__WORKER_MESSAGE_MAX)
         return refuse_odd(end);
     if (verdict->status == ADK__WORKER_DONE) {
-        if (!seal_code(job, verdict->code_bytes))
+        if (!seal_code(job, verdict->code_bytes) || !take_split(verdict, &end->split))
             return refuse_odd(end);
         end->code_fd = adk__take_fd(&job->code_fd);
         return ADK_OK;

@@ -46,7 +46,8 @@ ADK_MUST_USE int adk__compilation_new(adk__compilers *compilers, const adk__comp
 
 /** What became of a job. */
 typedef struct adk__compilation_end {
-    int code_fd; /* the code in a sealed file, the caller's; -1 where the module was refused */
+    int code_fd;            /* the code in a sealed file, the caller's; -1 where the module was refused */
+    adk_engine_split split; /* of that code */
     adk__refusal *refusal;
     adk_error **ret_error;
 } adk__compilation_end;

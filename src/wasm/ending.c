@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "core/error.h"
 #include "core/result.h"
+#include "wasm/module.h"
 
 #define FRAMES_MAX 64
 
@@ -57,37 +58,44 @@ static const char *trap_kind(uint8_t code)
 }
 
 /* The name goes to frame_names now, and the view of it is made when that no longer moves. */
-static int add_frame(adk_result *result, const wasm_frame_t *frame)
+static int add_frame(adk_result *result, const adk_engine_split *split, const wasm_frame_t *frame)
 {
     const wasm_name_t *name = wasmtime_frame_func_name(frame);
     adk_frame *to = &result->frames[result->frame_count];
     size_t at = result->frame_names.size;
     size_t offset = wasm_frame_module_offset(frame);
+    bool is_known = split->is_exact && offset != SIZE_MAX && offset >= split->code_shift;
 
     if (name != NULL && adk__text_append_escaped(&result->frame_names, name->data, name->size, ADK__NAME_SHOWN) != 0)
         return ADK_E_NOMEM;
     to->function_name = adk_bytes_make(NULL, result->frame_names.size - at);
     to->function_index = wasm_frame_func_index(frame);
-    to->module_offset = offset == SIZE_MAX ? UINT64_MAX : offset;
+    to->module_offset = is_known ? offset - split->code_shift : UINT64_MAX;
     result->frame_count++;
     return ADK_OK;
 }
 
-static int set_backtrace(adk_result *result, const wasmtime_error_t *error)
+/* Without the frame of a helper, which does a bulk instruction in pieces: what has trapped is the instruction. */
+static int set_backtrace(const adk__run *run, const wasmtime_error_t *error)
 {
+    const adk_engine_split *split = &run->module->split;
+    adk_result *result = run->result;
     wasm_frame_vec_t trace;
     size_t count;
+    size_t first = 0;
     size_t at = 0;
     int status = ADK_OK;
 
     wasmtime_error_wasm_trace(error, &trace);
-    count = trace.size < FRAMES_MAX ? trace.size : FRAMES_MAX;
+    if (trace.size > 0 && wasm_frame_func_index(trace.data[0]) >= split->first_helper)
+        first = 1;
+    count = trace.size - first < FRAMES_MAX ? trace.size - first : FRAMES_MAX;
     if (count > 0) {
         result->frames = calloc(count, sizeof(*result->frames));
         status = result->frames == NULL ? ADK_E_NOMEM : ADK_OK;
     }
     for (size_t i = 0; i < count && status == ADK_OK; i++)
-        status = add_frame(result, trace.data[i]);
+        status = add_frame(result, split, trace.data[first + i]);
     for (size_t i = 0; i < result->frame_count; i++) {
         if (result->frames[i].function_name.size == 0)
             continue; /* and where no frame has a name, there are no names to point into */
@@ -98,8 +106,9 @@ static int set_backtrace(adk_result *result, const wasmtime_error_t *error)
     return status;
 }
 
-static int set_trap(adk_result *result, const char *kind, const wasmtime_error_t *error)
+static int set_trap(const adk__run *run, const char *kind, const wasmtime_error_t *error)
 {
+    adk_result *result = run->result;
     wasm_byte_vec_t text;
     int failed;
 
@@ -109,7 +118,7 @@ static int set_trap(adk_result *result, const char *kind, const wasmtime_error_t
     wasm_byte_vec_delete(&text);
     if (failed)
         return ADK_E_NOMEM;
-    return set_backtrace(result, error);
+    return set_backtrace(run, error);
 }
 
 /* ---- outcomes ----------------------------------------------------------------------------------------------------- */
@@ -159,7 +168,7 @@ static int end_by_cause(adk__run *run, const wasmtime_error_t *error, adk_error 
                                    (unsigned long long)result->limits.output_limit_bytes);
     case ADK__CAUSE_HOST_TRAP:
         (void)end(result, ADK_OUTCOME_TRAPPED, run->stopped_phase);
-        if (error != NULL && set_trap(result, "host", error) != ADK_OK)
+        if (error != NULL && set_trap(run, "host", error) != ADK_OK)
             return ADK_E_NOMEM;
         return adk__result_message(result, "a host function stopped the guest");
     default:
@@ -184,7 +193,7 @@ static int end_by_trap(adk__run *run, uint8_t trap, const wasmtime_error_t *erro
         (void)end(result, ADK_OUTCOME_FUEL_EXHAUSTED, run->phase);
         return adk__result_message(result, "fuel exhausted: %llu units", (unsigned long long)result->limits.fuel);
     }
-    status = set_trap(result, trap_kind(trap), error);
+    status = set_trap(run, trap_kind(trap), error);
     if (status != ADK_OK)
         return status;
     if (is_for_want_of_memory(&run->budget, trap)) {

@@ -156,14 +156,31 @@ static int take_compiled(adk__engines *engines, adk__module *module, adk__shard 
     return adk__module_in_shard(module, shard, &pre, ret_error);
 }
 
+/* The binary is split up and compiled, or refused. */
+static int compile_binary(adk__engines *engines, adk__module *module, adk__shard *shard, adk_bytes binary,
+                          adk__interrupt *interrupt, adk__refusal *refusal, adk_error **ret_error)
+{
+    wasmtime_module_t *compiled = NULL;
+    wasmtime_error_t *error;
+    adk__split split;
+    int status = adk__source_split(binary, interrupt, refusal, &split, ret_error);
+
+    if (status == ADK_OK && refusal->reason == ADK_REASON_NONE) {
+        module->split = split.how;
+        error = adk_engine_compile(shard->engine, split.binary.data, split.binary.size, &compiled);
+        status = error != NULL ? adk__split_explain(shard->engine, &split, binary, interrupt, refusal, error, ret_error)
+                               : take_compiled(engines, module, shard, compiled, refusal, ret_error);
+    }
+    adk__split_free(&split);
+    return status;
+}
+
 int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_index, adk_bytes code,
                         adk__interrupt *interrupt, adk__refusal *ret_refusal, adk__module **ret_module,
                         adk_error **ret_error)
 {
     ADK_AUTO(adk__module_unref) adk__module *module = NULL;
-    wasmtime_module_t *compiled = NULL;
     wasm_byte_vec_t text = {0, NULL};
-    wasmtime_error_t *error;
     adk__shard *shard;
     adk_bytes binary;
     int status;
@@ -174,11 +191,8 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
     if (status != ADK_OK)
         return status;
     adk__source_to_binary(code, ret_refusal, &text, &binary);
-    if (ret_refusal->reason == ADK_REASON_NONE) {
-        error = adk_engine_compile(shard->engine, binary.data, binary.size, &compiled);
-        status = error != NULL ? adk__source_explain(binary, interrupt, ret_refusal, error, ret_error)
-                               : take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
-    }
+    if (ret_refusal->reason == ADK_REASON_NONE)
+        status = compile_binary(engines, module, shard, binary, interrupt, ret_refusal, ret_error);
     if (text.data != NULL)
         wasm_byte_vec_delete(&text);
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
@@ -227,7 +241,8 @@ static int explain_load(adk__engines *engines, uint32_t flavour, int fd, adk__re
 }
 
 int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_index, int code_fd,
-                     adk__refusal *ret_refusal, adk__module **ret_module, adk_error **ret_error)
+                     const adk_engine_split *split, adk__refusal *ret_refusal, adk__module **ret_module,
+                     adk_error **ret_error)
 {
     ADK_AUTO_CLOSE int fd = code_fd;
     ADK_AUTO(adk__module_unref) adk__module *module = NULL;
@@ -245,6 +260,7 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
         return explain_load(engines, flavour, fd, ret_refusal, problem, ret_error);
     if (status == ADK_OK) {
         module->code_fd = adk__take_fd(&fd);
+        module->split = *split;
         status = take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
     }
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)

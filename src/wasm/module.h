@@ -23,8 +23,9 @@ typedef struct adk__module {
     uint32_t flavour;
     bool has_initialize;
     bool has_entry;
-    uint64_t cost_bytes;       /* of memory, roughly: for the cache */
-    int code_fd;               /* a sealed file with the code, or -1 */
+    uint64_t cost_bytes; /* of memory, roughly: for the cache */
+    int code_fd;         /* a sealed file with the code, or -1 */
+    adk_engine_split split;
     wasmtime_module_t *origin; /* after a fork: the module of an engine that is not used any more */
     struct adk__module *prev;  /* in the engines' list */
     struct adk__module *next;
@@ -42,9 +43,13 @@ ADK_MUST_USE int adk__module_compile(adk__engines *engines, uint32_t flavour, ui
                                      adk__interrupt *interrupt, adk__refusal *ret_refusal, adk__module **ret_module,
                                      adk_error **ret_error);
 
-/** As above, from the code in a sealed file that the compiling helper wrote. Takes `code_fd`, also on failure. */
+/**
+ * As above, from the code in a sealed file that the compiling helper wrote, and how it split bulk instructions up. Takes
+ * `code_fd`, also on failure.
+ */
 ADK_MUST_USE int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard, int code_fd,
-                                  adk__refusal *ret_refusal, adk__module **ret_module, adk_error **ret_error);
+                                  const adk_engine_split *split, adk__refusal *ret_refusal, adk__module **ret_module,
+                                  adk_error **ret_error);
 
 /** The code in a file in memory, which the caller closes; -1 where that fails. */
 int adk__module_code(const adk__module *module);

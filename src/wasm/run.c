@@ -190,6 +190,7 @@ int adk__run_begin(const adk_request *request, adk_cancel *cancel, uint64_t star
     run->request = request;
     run->cancel = cancel;
     run->result = result;
+    run->module = NULL;
     run->cause = ADK__CAUSE_NONE;
     run->exit_code = 0;
     run->phase = ADK_PHASE_COMPILE;

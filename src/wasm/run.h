@@ -31,6 +31,8 @@ typedef enum adk__cause {
     ADK__CAUSE_NOMEM,     /* ours ran out, not the guest's */
 } adk__cause;
 
+struct adk__module;
+
 /** Lives with a thread and is used again and again; what is of one run is set by adk__run_begin(). */
 typedef struct adk__run {
     adk__watched watched;
@@ -43,6 +45,7 @@ typedef struct adk__run {
     adk_cancel *cancel;
     adk_cancel_watch cancel_watch;
     adk_result *result;
+    const struct adk__module *module; /* whose code runs; NULL before that */
     adk__budget budget;
     adk__cause cause;
     uint32_t exit_code;

@@ -102,6 +102,46 @@ int adk__source_explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusa
     return ADK_OK;
 }
 
+/* ---- bulk instructions -------------------------------------------------------------------------------------------- */
+
+int adk__source_split(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal, adk__split *ret_split,
+                      adk_error **ret_error)
+{
+    wasmtime_error_t *error;
+
+    *ret_split = (adk__split){binary, {0, NULL}, {0, UINT32_MAX, true}};
+    error = adk_engine_split_bulk(binary.data, binary.size, &ret_split->rewritten, &ret_split->how);
+    if (error != NULL)
+        return adk__source_explain(binary, interrupt, refusal, error, ret_error);
+    if (ret_split->rewritten.size > 0)
+        ret_split->binary = adk_bytes_make(ret_split->rewritten.data, ret_split->rewritten.size);
+    return ADK_OK;
+}
+
+void adk__split_free(adk__split *split)
+{
+    if (split->rewritten.data != NULL)
+        wasm_byte_vec_delete(&split->rewritten);
+}
+
+int adk__split_explain(const wasm_engine_t *engine, const adk__split *split, adk_bytes binary,
+                       adk__interrupt *interrupt, adk__refusal *refusal, wasmtime_error_t *error, adk_error **ret_error)
+{
+    wasmtime_error_t *original;
+    wasm_byte_vec_t code;
+
+    if (split->rewritten.size == 0 || is_systems(error))
+        return adk__source_explain(binary, interrupt, refusal, error, ret_error);
+    original = adk_engine_precompile(engine, binary.data, binary.size, &code);
+    if (original != NULL) {
+        wasmtime_error_delete(error);
+        return adk__source_explain(binary, interrupt, refusal, original, ret_error);
+    }
+    wasm_byte_vec_delete(&code);
+    adk__refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED, error);
+    return ADK_OK;
+}
+
 /* ---- from text to binary ------------------------------------------------------------------------------------------ */
 
 /* Bytes 4 to 7 are version and layer: 1 and 0 for a module; a component's layer is 1 (component model, Binary.md). */

@@ -71,4 +71,24 @@ void adk__source_free(adk__source *source);
 ADK_MUST_USE int adk__source_explain(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal,
                                      wasmtime_error_t *error, adk_error **ret_error);
 
+/** What goes to the compiler: the binary itself, or with its bulk instructions split up. */
+typedef struct adk__split {
+    adk_bytes binary;
+    wasm_byte_vec_t rewritten; /* owns `binary` where data is not NULL */
+    adk_engine_split how;
+} adk__split;
+
+/** Splits a binary up, or refuses it, as adk__source_explain() does. The caller frees *ret_split, also after a failure. */
+ADK_MUST_USE int adk__source_split(adk_bytes binary, adk__interrupt *interrupt, adk__refusal *refusal,
+                                   adk__split *ret_split, adk_error **ret_error);
+void adk__split_free(adk__split *split);
+
+/**
+ * As adk__source_explain() where `split` was not taken: in terms of `binary`, which is compiled once more for that. What
+ * is refused only since it was rewritten, is the compiler's failure.
+ */
+ADK_MUST_USE int adk__split_explain(const wasm_engine_t *engine, const adk__split *split, adk_bytes binary,
+                                    adk__interrupt *interrupt, adk__refusal *refusal, wasmtime_error_t *error,
+                                    adk_error **ret_error);
+
 #endif

@@ -20,6 +20,7 @@
 
 #include "base/channel.h"
 #include "base/cleanup.h"
+#include "base/io.h"
 #include "wasm/engine.h"
 #include "wasm/source.h"
 #include "wasm/stack.h"
@@ -33,7 +34,8 @@ struct work {
     wasm_engine_t *engine;
     adk__refusal refusal;
     uint64_t code_bytes;
-    int failed; /* an errno value: the machine's fault */
+    adk_engine_split split; /* of the code */
+    int failed;             /* an errno value: the machine's fault */
 };
 
 /* ---- the verdict -------------------------------------------------------------------------------------------------- */
@@ -125,43 +127,42 @@ static int watch_library(int channel)
 
 /* ---- the work ----------------------------------------------------------------------------------------------------- */
 
-static int write_code(struct work *work, const wasm_byte_vec_t *code)
+static void take_code(struct work *work, adk_bytes binary, const wasm_byte_vec_t *code)
 {
-    size_t at = 0;
-
-    while (at < code->size) {
-        ssize_t written = write(work->fds[ADK__WORKER_CODE], code->data + at, code->size - at);
-
-        if (written < 0 && errno != EINTR)
-            return errno;
-        if (written > 0)
-            at += (size_t)written;
-    }
-    work->code_bytes = code->size;
-    return 0;
-}
-
-static void compile_binary(struct work *work, adk_bytes binary)
-{
-    adk__interrupt never = {.deadline_ns = ADK__NEVER};
     adk_engine_survey survey;
-    wasm_byte_vec_t code;
-    wasmtime_error_t *error = adk_engine_precompile(work->engine, binary.data, binary.size, &code);
 
-    if (error != NULL) {
-        if (adk__source_explain(binary, &never, &work->refusal, error, NULL) != ADK_OK)
-            work->failed = ENOMEM;
-        return;
-    }
     adk_engine_survey_module(binary.data, binary.size, &survey);
     if (survey.table_elements > ADK__TABLE_ELEMENTS_MAX) {
         adk__refuse(&work->refusal, ADK_REASON_TOO_LARGE, ADK__COMPILE_FAILED "its tables have %llu elements",
                     (unsigned long long)survey.table_elements);
         work->refusal.needs_memory = true;
-    } else {
-        work->failed = write_code(work, &code);
+        return;
     }
-    wasm_byte_vec_delete(&code);
+    work->failed = adk__write_all(work->fds[ADK__WORKER_CODE], code->data, code->size);
+    work->code_bytes = code->size;
+}
+
+static void compile_binary(struct work *work, adk_bytes binary)
+{
+    adk__interrupt never = {.deadline_ns = ADK__NEVER};
+    wasm_byte_vec_t code;
+    wasmtime_error_t *error;
+    adk__split split;
+    int status = adk__source_split(binary, &never, &work->refusal, &split, NULL);
+
+    if (status == ADK_OK && work->refusal.reason == ADK_REASON_NONE) {
+        work->split = split.how;
+        error = adk_engine_precompile(work->engine, split.binary.data, split.binary.size, &code);
+        if (error != NULL) {
+            status = adk__split_explain(work->engine, &split, binary, &never, &work->refusal, error, NULL);
+        } else {
+            take_code(work, binary, &code);
+            wasm_byte_vec_delete(&code);
+        }
+    }
+    if (status != ADK_OK)
+        work->failed = ENOMEM;
+    adk__split_free(&split);
 }
 
 static void compile(void *data)
@@ -179,7 +180,11 @@ static void compile(void *data)
 
 static int answer(const struct work *work)
 {
-    adk__worker_verdict verdict = {.status = ADK__WORKER_DONE, .code_bytes = work->code_bytes};
+    adk__worker_verdict verdict = {.status = ADK__WORKER_DONE,
+                                   .code_bytes = work->code_bytes,
+                                   .code_shift = work->split.code_shift,
+                                   .first_helper = work->split.first_helper,
+                                   .is_exact = work->split.is_exact};
 
     if (work->failed == ENOMEM || work->failed == EFBIG || work->failed == ENOSPC)
         out_of_memory();

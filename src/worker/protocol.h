@@ -15,7 +15,7 @@
 
 /** "adkW" and a number that changes with any of the structs below. */
 #define ADK__WORKER_MAGIC    UINT32_C(0x576b6461)
-#define ADK__WORKER_PROTOCOL UINT32_C(1)
+#define ADK__WORKER_PROTOCOL UINT32_C(2)
 
 #define ADK__WORKER_VERSION_MAX 64
 #define ADK__WORKER_MESSAGE_MAX 8192
@@ -54,7 +54,10 @@ typedef struct adk__worker_verdict {
     uint32_t status;
     uint32_t reason;       /* an adk_reason */
     uint32_t needs_memory; /* of a refusal: no budget would be enough for the module's tables */
-    uint32_t reserved;     /* zero */
+    uint32_t is_exact;     /* this and the next two: of code, an adk_engine_split */
+    uint32_t first_helper;
+    uint32_t reserved; /* zero */
+    uint64_t code_shift;
     uint64_t code_bytes;
     uint64_t message_bytes;
 } adk__worker_verdict;
