@@ -4,6 +4,7 @@
  */
 #include "base/glob.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,14 +48,14 @@ static bool step(const char *pattern, size_t pattern_size, unsigned char *states
     return alive;
 }
 
-bool adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size)
+int adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size)
 {
     unsigned char *states = calloc(pattern_size + 1, 1);
     bool alive = true;
     bool matches;
 
     if (states == NULL)
-        return false;
+        return -ENOMEM;
     states[0] = 1;
     pass_stars(pattern, pattern_size, states);
     for (size_t i = 0; alive && i < path_size && !(path[i] == '/' && states[pattern_size] != 0); i++) {

@@ -12,8 +12,8 @@ bool adk__glob_is_pattern(const char *pattern, size_t pattern_size);
 
 /**
  * Whether the path, or a directory above it, matches: `?` matches a byte but '/', `*` any run of bytes without '/', `**`
- * any run of bytes, all else itself. Takes at most pattern_size * path_size steps.
+ * any run of bytes, all else itself. Takes at most pattern_size * path_size steps. Returns 1 or 0, or -ENOMEM.
  */
-bool adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size);
+int adk__glob_match(const char *pattern, size_t pattern_size, const char *path, size_t path_size);
 
 #endif

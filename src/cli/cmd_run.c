@@ -135,6 +135,7 @@ static void dispose(struct cli_run *run)
     cli_list_free(&run->settings.files);
     cli_list_free(&run->settings.outs);
     cli_notes_free(&run->notes);
+    adk_error_free(run->save_error); /* nobody came to tell it */
     free(run->code.data);
     free(run->input.data);
     free(run->env);

@@ -26,12 +26,12 @@ struct reader {
 
 static int fail_read(const char *path, int failed, adk_error **ret_error)
 {
+    int code = cli_code_of_path_error(failed);
     struct cli_name name;
 
     if (strcmp(path, "-") == 0)
-        return cli_fail(ret_error, ADK_E_INVALID, failed, "cannot read standard input: %s", strerror(failed));
-    return cli_fail(ret_error, ADK_E_INVALID, failed, "cannot read \"%s\": %s", cli_name_cstr(path, &name),
-                    strerror(failed));
+        return cli_fail(ret_error, code, failed, "cannot read standard input: %s", strerror(failed));
+    return cli_fail(ret_error, code, failed, "cannot read \"%s\": %s", cli_name_cstr(path, &name), strerror(failed));
 }
 
 /* O_NONBLOCK: opening a pipe must not wait for its writer, poll() does that. */

@@ -22,7 +22,7 @@ struct cli_input {
  * Reads the file `path`, or standard input for "-", to its end or until `most_bytes` have come.
  *
  * Returns ADK_OK, CLI_INTERRUPTED as soon as `wake_fd` is readable, or an error: ADK_E_INVALID where the file cannot
- * be read, ADK_E_NOMEM.
+ * be read, ADK_E_SYSTEM for want of descriptors, ADK_E_NOMEM.
  */
 int cli_input_read(const char *path, uint64_t most_bytes, int wake_fd, struct cli_input *ret_input,
                    adk_error **ret_error);

@@ -94,6 +94,13 @@ int cli_fail(adk_error **ret_error, int code, int system_errno, const char *form
     return code;
 }
 
+int cli_code_of_path_error(int system_errno)
+{
+    if (system_errno == ENOMEM)
+        return ADK_E_NOMEM;
+    return system_errno == EMFILE || system_errno == ENFILE ? ADK_E_SYSTEM : ADK_E_INVALID;
+}
+
 int cli_exit_status_of_error(int code)
 {
     return code == ADK_E_INVALID ? CLI_EXIT_USAGE : CLI_EXIT_FAILED;

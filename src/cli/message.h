@@ -19,6 +19,9 @@ void cli_message_more(const char *format, ...) ADK_PRINTF(1, 2);
 /** Makes an error and returns its code. */
 int cli_fail(adk_error **ret_error, int code, int system_errno, const char *format, ...) ADK_PRINTF(4, 5);
 
+/** ADK_E_INVALID for what is wrong with a path that the user gave; what the machine lacks is not the user's to mend. */
+int cli_code_of_path_error(int system_errno);
+
 /** The exit status for an ADK_E_*: 2 where the user can mend it, 125 elsewhere. */
 int cli_exit_status_of_error(int code);
 

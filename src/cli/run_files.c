@@ -63,11 +63,11 @@ const char *cli_run_check_out(const char *text)
     return wrong;
 }
 
-static int fail_host(const char *option, const char *host, const char *wrong, adk_error **ret_error)
+static int fail_host(int code, const char *option, const char *host, const char *wrong, adk_error **ret_error)
 {
     struct cli_name name;
 
-    return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --%s: \"%s\": %s", option, cli_name_cstr(host, &name), wrong);
+    return cli_fail(ret_error, code, 0, "run: --%s: \"%s\": %s", option, cli_name_cstr(host, &name), wrong);
 }
 
 /* What is beneath a directory is for the library to see. */
@@ -76,11 +76,11 @@ static int check_input(const char *host, adk_error **ret_error)
     struct stat info;
 
     if (stat(host, &info) != 0)
-        return fail_host("file", host, strerror(errno), ret_error);
+        return fail_host(cli_code_of_path_error(errno), "file", host, strerror(errno), ret_error);
     if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode))
-        return fail_host("file", host, "it is neither a file nor a directory", ret_error);
+        return fail_host(ADK_E_INVALID, "file", host, "it is neither a file nor a directory", ret_error);
     if (faccessat(AT_FDCWD, host, R_OK, AT_EACCESS) != 0)
-        return fail_host("file", host, strerror(errno), ret_error);
+        return fail_host(cli_code_of_path_error(errno), "file", host, strerror(errno), ret_error);
     return ADK_OK;
 }
 
@@ -95,7 +95,9 @@ int cli_out_check(const struct cli_pair *out, adk_error **ret_error)
     else
         wrong = cli_place_judge(&place, cli_pair_is_tree(out));
     cli_place_close(&place);
-    return wrong == NULL ? ADK_OK : fail_host("out", out->host, wrong, ret_error);
+    if (wrong == NULL)
+        return ADK_OK;
+    return fail_host(cli_code_of_path_error(failed), "out", out->host, wrong, ret_error);
 }
 
 static int set_inputs(struct cli_run *run, adk_error **ret_error)

@@ -14,8 +14,6 @@ static struct {
     adk_executor *executors;
 } registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
 
-static int install_failed;
-
 static void before_fork(void)
 {
     adk_executor *executor;
@@ -43,22 +41,28 @@ static void after_fork_in_child(void)
     unlock_all();
 }
 
-static void install_fork_handlers(void)
+/* Where there was no memory for the handlers, the next executor tries again. */
+static int install_fork_handlers(void)
 {
-    install_failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+    static bool installed; /* under the registry's lock */
+    int failed = 0;
+
+    if (!installed)
+        failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+    installed = failed == 0;
+    return failed;
 }
 
 int adk__executor_fork_add(adk_executor *executor, adk_error **ret_error)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int failed;
 
-    (void)pthread_once(&once, install_fork_handlers);
-    if (install_failed)
-        return adk__fail(ret_error, ADK_E_SYSTEM, install_failed, "prepare for fork");
     (void)pthread_mutex_lock(&registry.mutex);
-    DL_APPEND2(registry.executors, executor, fork_prev, fork_next);
+    failed = install_fork_handlers();
+    if (!failed)
+        DL_APPEND2(registry.executors, executor, fork_prev, fork_next);
     (void)pthread_mutex_unlock(&registry.mutex);
-    return ADK_OK;
+    return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "prepare for fork") : ADK_OK;
 }
 
 void adk__executor_fork_remove(adk_executor *executor)

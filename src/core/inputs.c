@@ -59,6 +59,8 @@ static int fail_host(struct copy *c, const char *what, int error)
     bool theirs = error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP ||
                   error == ENAMETOOLONG || error == EINVAL;
 
+    if (error == ENOMEM)
+        return adk__fail_nomem(c->ret_error);
     return adk__fail(c->ret_error, theirs ? ADK_E_INVALID : ADK_E_SYSTEM, error, "%s \"%.*s\"", what, shown(&c->host),
                      (const char *)c->host.data);
 }
@@ -301,8 +303,12 @@ static int load_file(struct copy *c, const adk_file *file)
 
     c->guest.size = 0;
     c->host.size = 0;
-    if (adk__buf_append(&c->guest, path.data, path.size) != 0 ||
-        (host != NULL && adk__buf_append(&c->host, host, strlen(host)) != 0))
+    failed = adk__buf_append(&c->guest, path.data, path.size);
+    if (!failed && host != NULL)
+        failed = adk__buf_append(&c->host, host, strlen(host));
+    if (failed == -ENOMEM)
+        return adk__fail_nomem(c->ret_error);
+    if (failed)
         return adk__fail(c->ret_error, ADK_E_INVALID, ENAMETOOLONG, "the path of a file");
     status = make_parents(c);
     if (status != ADK_OK || c->stop != ADK__INPUTS_DONE)

@@ -5,6 +5,7 @@
 #include "core/outputs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -110,12 +111,18 @@ static int read_target(struct collection *c, adk__vfs_inode *root, adk_file_out 
     char *target;
     size_t wanted;
     size_t size = 0;
+    int failed;
 
     wanted = (size_t)(file->size_bytes < c->left_bytes ? file->size_bytes : c->left_bytes);
     target = malloc(wanted + 1);
     if (target == NULL)
         return WALK_NOMEM;
-    if (adk__vfs_readlink(root, path, file->path.size - 1, target, wanted, &size) != 0)
+    failed = adk__vfs_readlink(root, path, file->path.size - 1, target, wanted, &size);
+    if (failed == -ENOMEM) {
+        free(target);
+        return WALK_NOMEM;
+    }
+    if (failed)
         size = 0;
     c->left_bytes -= size;
     file->truncated = size < file->size_bytes;
@@ -151,11 +158,14 @@ static int visit(void *data, const char *path, size_t path_size, adk__vfs_inode 
 {
     struct walk *walk = data;
     const adk_bytes *pattern = &walk->c->pattern;
+    int matches = 1;
 
     if (!may_work(walk->c, ENTRY_WORK + path_size * (pattern->size + 1)))
         return WALK_STOP;
-    if (pattern->size > 0 && !adk__glob_match(pattern->data, pattern->size, path, path_size))
-        return 0;
+    if (pattern->size > 0)
+        matches = adk__glob_match(pattern->data, pattern->size, path, path_size);
+    if (matches <= 0)
+        return matches;
     return add(walk->c, adk_bytes_make(path, path_size), walk->root, inode);
 }
 
@@ -179,8 +189,9 @@ static int collect_named(struct collection *c, adk__vfs_inode *root, adk_bytes p
 
     if (path.size == 0)
         return collect_tree(c, root, root);
-    if (adk__vfs_resolve(root, path.data, path.size, true, &inode) != 0)
-        return 0;
+    r = adk__vfs_resolve(root, path.data, path.size, true, &inode);
+    if (r != 0)
+        return r == -ENOMEM ? WALK_NOMEM : 0;
     adk__vfs_get_stat(inode, &info);
     c->base = path;
     r = add(c, adk_bytes_make(NULL, 0), root, inode);

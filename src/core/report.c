@@ -333,12 +333,34 @@ static char *escape_del(char *dumped)
     return (char *)buf.data;
 }
 
+struct dump {
+    adk__buf text;
+    int failed;
+};
+
+/* Jansson (2.14) does not look at what this returns for a key: a failure must last. */
+static int append_piece(const char *piece, size_t size, void *data)
+{
+    struct dump *d = data;
+
+    if (!d->failed)
+        d->failed = adk__buf_append(&d->text, piece, size);
+    return d->failed ? -1 : 0;
+}
+
 static int dump(const json_t *report, uint32_t flags, char **ret_text, adk_error **ret_error)
 {
     bool ascii = (flags & ADK_REPORT_ASCII) != 0;
-    char *dumped = json_dumps(report, JSON_COMPACT | (ascii ? JSON_ENSURE_ASCII : 0));
+    struct dump d = {ADK__BUF_INIT(SIZE_MAX / 2), 0};
+    int failed = json_dump_callback(report, append_piece, &d, JSON_COMPACT | (ascii ? JSON_ENSURE_ASCII : 0));
+    char *dumped;
 
-    if (dumped != NULL && ascii && strchr(dumped, 0x7f) != NULL)
+    if (failed || append_piece("", 1, &d) != 0) {
+        adk__buf_free(&d.text);
+        return adk__fail_nomem(ret_error);
+    }
+    dumped = (char *)d.text.data;
+    if (ascii && strchr(dumped, 0x7f) != NULL)
         dumped = escape_del(dumped);
     if (dumped == NULL)
         return adk__fail_nomem(ret_error);
