@@ -309,6 +309,8 @@ static int compile_or_begin(adk__cache *cache, const adk__cache_wish *wish, adk_
         status = adk__compilation_new(cache->compilers, &job, ret_job, ret_error);
     }
     adk__source_free(&source);
+    if (status == ADK_OK && refusal->nomem)
+        status = adk__fail_nomem(ret_error);
     return status;
 }
 
@@ -320,6 +322,7 @@ static int copy_refusal(const adk__refusal *from, adk__refusal *to, adk_error **
     to->needs_memory = from->needs_memory;
     if (adk__buf_append(&to->message, from->message.data, from->message.size) != 0)
         return adk__fail_nomem(ret_error);
+    to->reason = from->reason; /* without its message it is none: whoever waits begins anew */
     return ADK_OK;
 }
 
@@ -367,11 +370,13 @@ static int drive(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wi
         status = adk__compilation_step(job, wish->interrupt, &end, &done);
     if (done && status == ADK_OK)
         status = finish_job(cache, wish, &end, &module);
+    if (status == ADK_OK && refusal.nomem)
+        status = adk__fail_nomem(ret_error);
     (void)pthread_mutex_lock(&cache->mutex);
     entry->driven = false;
     if (done) { /* with the lock held: a child that is forked finds a job in the entry or in its grave, not in both */
         adk__compilation_free(adk__take_ptr(entry->job));
-        publish(cache, entry, module, &refusal);
+        publish(cache, entry, module, status == ADK_OK ? &refusal : NULL);
     }
     adk__buf_free(&refusal.message);
     return status;
@@ -572,24 +577,28 @@ static void after_fork_in_child(void)
     unlock_all();
 }
 
-static int fork_handlers_failed;
-
-static void install_fork_handlers(void)
+/* With the registry's lock held. Where it fails, the next cache tries again. */
+static int install_fork_handlers(void)
 {
-    fork_handlers_failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+    static bool installed;
+    int failed = 0;
+
+    if (!installed)
+        failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
+    installed = failed == 0;
+    return failed;
 }
 
 static int enter_registry(adk__cache *cache, adk_error **ret_error)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    int failed;
 
-    (void)pthread_once(&once, install_fork_handlers);
-    if (fork_handlers_failed)
-        return adk__fail(ret_error, ADK_E_SYSTEM, fork_handlers_failed, "prepare for fork");
     (void)pthread_mutex_lock(&registry.mutex);
-    DL_APPEND(registry.caches, cache);
+    failed = install_fork_handlers();
+    if (!failed)
+        DL_APPEND(registry.caches, cache);
     (void)pthread_mutex_unlock(&registry.mutex);
-    return ADK_OK;
+    return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "prepare for fork") : ADK_OK;
 }
 
 static void leave_registry(adk__cache *cache)

@@ -34,9 +34,12 @@ int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime
     adk__buf text = ADK__BUF_INIT((size_t)16 << 10);
     wasm_byte_vec_t message;
     uint8_t trap;
+    uint32_t kind = adk_engine_error_kind(error, &trap);
 
-    if (adk_engine_error_kind(error, &trap) == ADK_ENGINE_PANIC)
+    if (kind == ADK_ENGINE_PANIC)
         code = ADK_E_INTERNAL;
+    else if (kind == ADK_ENGINE_SYSTEM)
+        code = ADK_E_SYSTEM; /* what the machine lacks is nobody's mistake, whatever was being done */
     adk_engine_error_text(error, &message);
     if (adk__text_append_escaped(&text, message.data, message.size, 1024) == 0)
         (void)adk__fail(ret_error, code, 0, "%s: %.*s", what, (int)text.size, (const char *)text.data);

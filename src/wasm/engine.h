@@ -75,7 +75,8 @@ static inline uint32_t adk__engines_spare(const adk__engines *engines)
     return engines->shard_count - 1;
 }
 
-/** The text of an engine's error, escaped and on one line; frees `error`. ADK_E_INTERNAL for a panic, else `code`. */
+/** The text of an engine's error, escaped and on one line; frees `error`. ADK_E_INTERNAL for a panic, ADK_E_SYSTEM
+ * where the machine lacks something, else `code`. */
 int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime_error_t *error);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "wasm/host.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -308,19 +309,20 @@ static bool find_type(const adk_wasm_options *options, const adk__import *import
     return false;
 }
 
-bool adk__host_has(const adk_wasm_options *options, const adk__import *import, adk__buf *problem)
+int adk__host_has(const adk_wasm_options *options, const adk__import *import, adk__buf *problem)
 {
     char type[2 * TYPES_MAX + 8];
     bool found = find_type(options, import, type, sizeof(type));
 
     if (found && same(import->type, type))
-        return true;
-    (void)(adk__buf_printf(problem, found ? "incompatible import \"" : "unknown import \"") ||
-           adk__text_append_escaped(problem, import->module.data, import->module.size, ADK__NAME_SHOWN) ||
-           adk__buf_printf(problem, "\" \"") ||
-           adk__text_append_escaped(problem, import->name.data, import->name.size, ADK__NAME_SHOWN) ||
-           adk__buf_printf(problem, "\" of type ") ||
-           adk__text_append_escaped(problem, import->type.data, import->type.size, ADK__NAME_SHOWN) ||
-           (found && adk__buf_printf(problem, ": the host offers %s", type)));
-    return false;
+        return 1;
+    if (adk__buf_printf(problem, found ? "incompatible import \"" : "unknown import \"") ||
+        adk__text_append_escaped(problem, import->module.data, import->module.size, ADK__NAME_SHOWN) ||
+        adk__buf_printf(problem, "\" \"") ||
+        adk__text_append_escaped(problem, import->name.data, import->name.size, ADK__NAME_SHOWN) ||
+        adk__buf_printf(problem, "\" of type ") ||
+        adk__text_append_escaped(problem, import->type.data, import->type.size, ADK__NAME_SHOWN) ||
+        (found && adk__buf_printf(problem, ": the host offers %s", type)))
+        return -ENOMEM;
+    return 0;
 }

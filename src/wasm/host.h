@@ -17,13 +17,13 @@ ADK_MUST_USE int adk__host_check(const adk_wasm_options *options, adk_error **re
 /** Defines everything in a linker. `options` must outlive it. */
 ADK_MUST_USE int adk__host_define(wasmtime_linker_t *linker, const adk_wasm_options *options, adk_error **ret_error);
 
-/** Whether an import can be satisfied; appends why not, as a sentence, to `problem` where it cannot. */
+/** 1 for an import that can be satisfied; 0 where it cannot and `problem` says why, as a sentence; or -ENOMEM. */
 typedef struct adk__import {
     adk_bytes module;
     adk_bytes name;
     adk_bytes type; /* as adk_engine_imports() writes it */
 } adk__import;
 
-bool adk__host_has(const adk_wasm_options *options, const adk__import *import, adk__buf *problem);
+int adk__host_has(const adk_wasm_options *options, const adk__import *import, adk__buf *problem);
 
 #endif

@@ -80,17 +80,19 @@ static bool check_import(void *data, const char *module, size_t module_size, con
     adk__import import = {adk_bytes_make(module, module_size), adk_bytes_make(name, name_size),
                           adk_bytes_make(type, type_size)};
     adk__buf problem = ADK__BUF_INIT((size_t)8 << 10);
-    bool has = adk__host_has(check->options, &import, &problem);
+    int has = adk__host_has(check->options, &import, &problem);
 
-    if (!has)
+    if (has < 0)
+        check->refusal->nomem = true;
+    if (has <= 0)
         adk__refuse(check->refusal, ADK_REASON_MISSING_IMPORT, "failed to instantiate WASM module: %.*s",
                     (int)problem.size, (const char *)problem.data);
     adk__buf_free(&problem);
-    return has;
+    return has > 0;
 }
 
 /* Returns whether there is a function () -> () of that name. *ret_other says that something else bears it. */
-static bool has_entry(const wasmtime_module_t *module, const char *name, adk__buf *ret_other)
+static bool has_entry(const wasmtime_module_t *module, const char *name, adk__refusal *refusal, adk__buf *ret_other)
 {
     wasm_byte_vec_t type;
     wasmtime_error_t *error = adk_engine_export_type(module, name, strlen(name), &type);
@@ -101,8 +103,8 @@ static bool has_entry(const wasmtime_module_t *module, const char *name, adk__bu
         return false;
     }
     has = type.size == 6 && memcmp(type.data, "()->()", 6) == 0;
-    if (!has && type.size > 0)
-        (void)adk__text_append_escaped(ret_other, type.data, type.size, ADK__NAME_SHOWN);
+    if (!has && adk__text_append_escaped(ret_other, type.data, type.size, ADK__NAME_SHOWN) != 0)
+        refusal->nomem = true;
     wasm_byte_vec_delete(&type);
     return has;
 }
@@ -118,13 +120,13 @@ static void check_module(const adk_wasm_options *options, adk__module *module, c
         adk__refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED, error);
     if (refusal->reason != ADK_REASON_NONE)
         return;
-    module->has_entry = has_entry(compiled, options->entry_cstr, &other);
+    module->has_entry = has_entry(compiled, options->entry_cstr, refusal, &other);
     if (!module->has_entry && other.size > 0)
         adk__refuse(refusal, ADK_REASON_NO_ENTRY,
                     "WASM module has no %s function: its export of that name is %.*s, not a function ()->()",
                     options->entry_cstr, (int)other.size, (const char *)other.data);
     other.size = 0;
-    module->has_initialize = has_entry(compiled, "_initialize", &other);
+    module->has_initialize = has_entry(compiled, "_initialize", refusal, &other);
     if (refusal->reason == ADK_REASON_NONE && !module->has_entry && !module->has_initialize)
         adk__refuse(refusal, ADK_REASON_NO_ENTRY, "WASM module has no %s function: it exports nothing of that name",
                     options->entry_cstr);
@@ -195,6 +197,10 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
         status = compile_binary(engines, module, shard, binary, interrupt, ret_refusal, ret_error);
     if (text.data != NULL)
         wasm_byte_vec_delete(&text);
+    if (status == ADK_OK && ret_refusal->nomem)
+        return adk__fail_nomem(ret_error);
+    if (status == ADK_OK && ret_refusal->nomem)
+        return adk__fail_nomem(ret_error);
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
         *ret_module = adk__take_ptr(module);
     return status;
@@ -263,6 +269,8 @@ int adk__module_load(adk__engines *engines, uint32_t flavour, uint32_t shard_ind
         module->split = *split;
         status = take_compiled(engines, module, shard, compiled, ret_refusal, ret_error);
     }
+    if (status == ADK_OK && ret_refusal->nomem)
+        return adk__fail_nomem(ret_error);
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
         *ret_module = adk__take_ptr(module);
     return status;

@@ -173,19 +173,25 @@ static void after_fork_in_child(void)
     (void)pthread_mutex_unlock(&reaper.mutex);
 }
 
-static void install_fork_handlers(void)
+/* With the lock held. Without them a child would wait for ever for a thread that it does not have. */
+static int install_fork_handlers(void)
 {
-    (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    static bool installed;
+    int failed = 0;
+
+    if (!installed)
+        failed = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    installed = failed == 0;
+    return failed;
 }
 
 int adk__reaper_retain(adk_error **ret_error)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    int failed = 0;
+    int failed;
 
-    (void)pthread_once(&once, install_fork_handlers);
     (void)pthread_mutex_lock(&reaper.mutex);
-    if (!reaper.running)
+    failed = install_fork_handlers();
+    if (!failed && !reaper.running)
         failed = start_thread();
     if (!failed)
         reaper.users++;

@@ -5,14 +5,14 @@
 #include "wasm/run.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "core/error.h"
 #include "core/result.h"
 
 static pthread_key_t thread_key;
-static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
-static int thread_key_failed;
+static atomic_bool thread_key_made;
 
 /* ---- what the engine asks ----------------------------------------------------------------------------------------- */
 
@@ -124,9 +124,19 @@ static void free_run(void *data)
     free(run);
 }
 
-static void make_thread_key(void)
+/* Where it fails, the next run tries again. */
+static int make_thread_key(void)
 {
-    thread_key_failed = pthread_key_create(&thread_key, free_run);
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    int failed = 0;
+
+    (void)pthread_mutex_lock(&mutex);
+    if (!atomic_load(&thread_key_made)) {
+        failed = pthread_key_create(&thread_key, free_run);
+        atomic_store(&thread_key_made, failed == 0);
+    }
+    (void)pthread_mutex_unlock(&mutex);
+    return failed;
 }
 
 static int new_run(adk__run **ret_run, adk_error **ret_error)
@@ -150,10 +160,10 @@ static int acquire(adk__run **ret_run, adk_error **ret_error)
 {
     adk__run *run;
     int status;
+    int failed = ADK_LIKELY(atomic_load_explicit(&thread_key_made, memory_order_acquire)) ? 0 : make_thread_key();
 
-    (void)pthread_once(&thread_once, make_thread_key);
-    if (thread_key_failed)
-        return adk__fail(ret_error, ADK_E_SYSTEM, thread_key_failed, "make a key for thread-local state");
+    if (failed)
+        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make a key for thread-local state");
     run = pthread_getspecific(thread_key);
     if (run == NULL || run->in_use) {
         bool first = run == NULL;

@@ -20,7 +20,8 @@ void adk__refuse(adk__refusal *refusal, adk_reason reason, const char *format, .
 
     refusal->reason = reason;
     va_start(args, format);
-    (void)adk__buf_vprintf(&refusal->message, format, args);
+    if (adk__buf_vprintf(&refusal->message, format, args) != 0)
+        refusal->nomem = true;
     va_end(args);
 }
 
@@ -53,8 +54,8 @@ void adk__refuse_with_error(adk__refusal *refusal, adk_reason reason, const char
         reason = ADK_REASON_COMPILER_FAILED;
     adk_engine_error_text(error, &text);
     refusal->reason = reason;
-    if (adk__buf_printf(&refusal->message, "%s", what) == 0)
-        (void)append_text(&refusal->message, &text);
+    if (adk__buf_printf(&refusal->message, "%s", what) != 0 || append_text(&refusal->message, &text) != 0)
+        refusal->nomem = true;
     wasm_byte_vec_delete(&text);
     wasmtime_error_delete(error);
 }

@@ -20,16 +20,17 @@
 /** Why a module was refused. */
 typedef struct adk__refusal {
     adk_reason reason; /* ADK_REASON_NONE: it was not */
+    bool nomem;        /* there was no memory for all of the message: nothing to be shown to anybody */
     bool needs_memory; /* refused, because its tables' least sizes are beyond any budget */
     bool out_of_time;  /* nor was it compiled, because it took too long when it was last tried */
     adk__buf message;
 } adk__refusal;
-#define ADK__REFUSAL_INIT                                              \
-    {                                                                  \
-        ADK_REASON_NONE, false, false, ADK__BUF_INIT((size_t)16 << 10) \
+#define ADK__REFUSAL_INIT                                                     \
+    {                                                                         \
+        ADK_REASON_NONE, false, false, false, ADK__BUF_INIT((size_t)16 << 10) \
     }
 
-/** Sets a refusal. The message may be cut short for want of memory. */
+/** Sets a refusal. */
 void adk__refuse(adk__refusal *refusal, adk_reason reason, const char *format, ...) ADK_PRINTF(3, 4);
 
 /** Sets a refusal with the text of the engine's error behind `what`. Takes `error`; a panic is compiler_failed. */

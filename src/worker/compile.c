@@ -186,7 +186,7 @@ static int answer(const struct work *work)
                                    .first_helper = work->split.first_helper,
                                    .is_exact = work->split.is_exact};
 
-    if (work->failed == ENOMEM || work->failed == EFBIG || work->failed == ENOSPC)
+    if (work->refusal.nomem || work->failed == ENOMEM || work->failed == EFBIG || work->failed == ENOSPC)
         out_of_memory();
     if (work->failed)
         return cannot_begin("writing the code", work->failed);
