@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "fault_guests.h"
+#include "worker.h"
 
 static int judge_hello(const adk_result *result)
 {
@@ -63,6 +64,25 @@ static void test_first_run(void **state)
 {
     (void)state;
     sweep_use("first run, of text", run_hello, 10);
+}
+
+/* Text that is too long to be assembled here goes to the helper program. */
+static char *long_hello;
+
+static int run_long_hello(adk_backend *backend)
+{
+    adk_request request = adk_test_request(long_hello);
+
+    return fault_run(backend, &request, NULL, judge_hello);
+}
+
+static void test_first_run_by_the_helper(void **state)
+{
+    (void)state;
+    long_hello = adk_test_padded_text(GUEST_HELLO, 20000);
+    sweep_use("first run, compiled by the helper", run_long_hello, 10);
+    free(long_hello);
+    assert_true(adk_test_children_become(0));
 }
 
 static adk_bytes binary;
@@ -314,9 +334,10 @@ static void test_nested(void **state)
 
 /* ---- what else a backend asks for --------------------------------------------------------------------------------- */
 
-static void sweep_other(const char *name, fault_kind kind, uint32_t may_fail, unsigned least)
+static void sweep_other_use(const char *name, int (*with)(adk_backend *backend), fault_kind kind, uint32_t may_fail,
+                            unsigned least)
 {
-    use u = use_of(run_hello);
+    use u = use_of(with);
     fault_scenario scenario = {
         .name = name, .run = use_backend, .kind = kind, .mode = FAULT_ONCE, .may_fail = may_fail, .least = least};
 
@@ -325,19 +346,31 @@ static void sweep_other(const char *name, fault_kind kind, uint32_t may_fail, un
     fault_sweep(&scenario, &u);
 }
 
-/* Where a kind has no least number, all or some of it is for a compiler in a process of its own, which may be missing. */
+static void sweep_other(const char *name, fault_kind kind, uint32_t may_fail, unsigned least)
+{
+    sweep_other_use(name, run_hello, kind, may_fail, least);
+}
+
 static void test_other_calls(void **state)
 {
-    const uint32_t worker = FAULT_SYSTEM | FAULT_NOMEM | FAULT_ERROR(ADK_E_UNAVAILABLE);
+    (void)state;
+    sweep_other("first run, threads", FAULT_THREAD, FAULT_SYSTEM | FAULT_NOMEM, 1);
+    sweep_other("first run, locks", FAULT_PTHREAD, FAULT_SYSTEM | FAULT_NOMEM, 5);
+    sweep_other("first run, random numbers", FAULT_RANDOM, FAULT_SYSTEM, 1);
+}
+
+static void test_other_calls_for_the_helper(void **state)
+{
+    const uint32_t may_fail = FAULT_SYSTEM | FAULT_NOMEM | FAULT_ERROR(ADK_E_UNAVAILABLE);
 
     (void)state;
-    sweep_other("first run, threads", FAULT_THREAD, worker, 1);
-    sweep_other("first run, locks", FAULT_PTHREAD, worker, 5);
-    sweep_other("first run, random numbers", FAULT_RANDOM, FAULT_SYSTEM, 1);
-    sweep_other("first run, spawning", FAULT_SPAWN, worker, 0);
-    sweep_other("first run, memory files", FAULT_MEMFD, worker, 0);
-    sweep_other("first run, mappings", FAULT_MAPPING, worker, 0);
-    sweep_other("first run, descriptors", FAULT_DESCRIPTOR, worker, 0);
+    long_hello = adk_test_padded_text(GUEST_HELLO, 20000);
+    sweep_other_use("the helper, spawning", run_long_hello, FAULT_SPAWN, may_fail, 1);
+    sweep_other_use("the helper, memory files", run_long_hello, FAULT_MEMFD, may_fail, 2);
+    sweep_other_use("the helper, descriptors", run_long_hello, FAULT_DESCRIPTOR, may_fail, 3);
+    sweep_other_use("the helper, mappings", run_long_hello, FAULT_MAPPING, may_fail, 0);
+    free(long_hello);
+    assert_true(adk_test_children_become(0));
 }
 
 /* ---- short stacks ------------------------------------------------------------------------------------------------- */
@@ -409,7 +442,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_entry, adk_test_setup, adk_test_teardown),
         cmocka_unit_test(test_host_functions),
         cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_first_run_by_the_helper),
         cmocka_unit_test(test_other_calls),
+        cmocka_unit_test(test_other_calls_for_the_helper),
         cmocka_unit_test(test_short_stack),
     };
 
