@@ -114,7 +114,7 @@ static int get(struct fixture *f)
 
 static void path_of(const struct fixture *f, const adk__disk_name *name, char path[256])
 {
-    (void)snprintf(path, 256, "%s/%s", f->directory, name->text);
+    assert_in_range(snprintf(path, 256, "%s/%s", f->directory, name->text), 1, 255);
 }
 
 static void assert_found(struct fixture *f, bool found)
