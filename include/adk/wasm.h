@@ -8,8 +8,9 @@
  * program adk-worker, a process without privileges that is killed when the run's deadline has come.
  *
  * The engine inside installs process-wide handlers for SIGSEGV, SIGILL and SIGFPE when the first backend is made, and
- * hands signals that are not its own to the handlers it found. A backend keeps one thread, which watches deadlines and
- * sleeps while nothing runs. After fork() a child may go on using the backend; it starts its own such thread.
+ * hands signals that are not its own to the handlers it found. The backends of a process share two threads that sleep
+ * while nothing runs: one watches deadlines, the other gives back the memory of large runs when they have returned. After
+ * fork() a child may go on using a backend; it starts its own such threads.
  */
 #ifndef ADK_WASM_H
 #define ADK_WASM_H

@@ -23,6 +23,7 @@
 #include "wasm/ending.h"
 #include "wasm/files.h"
 #include "wasm/host.h"
+#include "wasm/janitor.h"
 #include "wasm/run.h"
 #include "wasm/stack.h"
 
@@ -31,6 +32,8 @@
 #define CACHE_MODULES_DEFAULT 256
 #define CACHE_BYTES_DEFAULT   ((uint64_t)256 << 20)
 #define DISK_BYTES_DEFAULT    ((uint64_t)1 << 30)
+#define JANITOR_MIN_BYTES     ((uint64_t)4 << 20)
+#define JANITOR_MIN_RUN_NS    UINT64_C(1000000)
 
 #define PREPARE_TIMEOUT_DEFAULT (UINT64_C(300) * ADK__NS_PER_S)
 
@@ -100,10 +103,28 @@ static int take_slot(struct wasm *wasm, uint32_t flavour, uint32_t index, adk__s
     return status;
 }
 
-static void give_slot(adk__shard *shard)
+static void give_slot(void *data)
 {
+    adk__shard *shard = data;
+
     if (shard->slots != 0)
         (void)atomic_fetch_sub_explicit(&shard->used, 1, memory_order_relaxed);
+}
+
+/*
+ * Deletes a store and gives its slot back. What may have touched much memory is left to the janitor: who ran for less than a
+ * millisecond has not, and would only wait for the thread to wake.
+ */
+static int clean_up(const adk__run *run, adk__shard *shard, wasmtime_store_t *store, adk_error **ret_error)
+{
+    wasmtime_error_t *error;
+
+    if (run->budget.peak_bytes >= JANITOR_MIN_BYTES && run->result->usage.run_ns >= JANITOR_MIN_RUN_NS &&
+        adk__janitor_take(store, give_slot, shard))
+        return ADK_OK;
+    error = adk_engine_store_delete(store);
+    give_slot(shard);
+    return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "clean up after a module", error);
 }
 
 /* The guest's whole life. NULL, or the engine's error. */
@@ -132,6 +153,7 @@ static wasmtime_error_t *live(const struct wasm *wasm, adk__run *run, const adk_
     return error;
 }
 
+/* Gives the slot back as well. */
 static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__module *module, adk__shard *shard,
                         const wasmtime_instance_pre_t *pre, adk_error **ret_error)
 {
@@ -140,6 +162,7 @@ static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__modul
     adk_usage *usage = &run->result->usage;
     wasmtime_error_t *error = NULL;
     uint64_t fuel = 0;
+    int cleaned;
     int status;
 
     run->module = module;
@@ -155,10 +178,8 @@ static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__modul
         usage->measured |= ADK_USAGE_FUEL;
     }
     status = adk__ending_set(run, error, ret_error);
-    error = adk_engine_store_delete(store);
-    if (error != NULL)
-        return adk__engine_fail(ret_error, ADK_E_INTERNAL, "clean up after a module", error);
-    return status;
+    cleaned = clean_up(run, shard, store, status == ADK_OK ? ret_error : NULL);
+    return status == ADK_OK ? cleaned : status;
 }
 
 static int run_module(struct wasm *wasm, adk__run *run, adk__module *module, uint32_t index, adk_error **ret_error)
@@ -174,7 +195,7 @@ static int run_module(struct wasm *wasm, adk__run *run, adk__module *module, uin
     if (status == ADK_OK)
         status = adk__files_in(run, ret_error);
     if (status == ADK_OK)
-        status = run_in_store(wasm, run, module, shard, pre, ret_error);
+        return run_in_store(wasm, run, module, shard, pre, ret_error);
     give_slot(shard);
     return status;
 }
@@ -451,6 +472,7 @@ static void destroy(void *state)
 {
     struct wasm *wasm = state;
 
+    adk__janitor_release();
     adk__reaper_barrier();
     adk__cache_destroy(&wasm->cache);
     adk__compilers_destroy(&wasm->compilers);
@@ -481,6 +503,42 @@ static int open_disk(struct wasm *wasm, adk_error **ret_error)
     return adk__disk_open(options->disk_cache_cstr, options->disk_key_cstr, max_bytes, &wasm->disk, ret_error);
 }
 
+static int retain_threads(adk_error **ret_error)
+{
+    int status = adk__reaper_retain(ret_error);
+
+    if (status != ADK_OK)
+        return status;
+    status = adk__janitor_retain(ret_error);
+    if (status != ADK_OK)
+        adk__reaper_release();
+    return status;
+}
+
+static void release_threads(void)
+{
+    adk__janitor_release();
+    adk__reaper_release();
+}
+
+/* With engines that are there. */
+static int open_on_engines(struct wasm *wasm, adk_error **ret_error)
+{
+    int status = adk__compilers_init(&wasm->compilers, &wasm->options, ret_error);
+
+    if (status != ADK_OK)
+        return status;
+    status = retain_threads(ret_error);
+    if (status == ADK_OK) {
+        status = open_cache(wasm, ret_error);
+        if (status == ADK_OK)
+            return ADK_OK;
+        release_threads();
+    }
+    adk__compilers_destroy(&wasm->compilers);
+    return status;
+}
+
 static int open_wasm(struct wasm *wasm, adk_error **ret_error)
 {
     int status = open_disk(wasm, ret_error);
@@ -492,18 +550,9 @@ static int open_wasm(struct wasm *wasm, adk_error **ret_error)
         status = adk__engines_init(&wasm->engines, &wasm->options, ret_error);
     if (status != ADK_OK)
         return status;
-    status = adk__compilers_init(&wasm->compilers, &wasm->options, ret_error);
-    if (status == ADK_OK) {
-        status = adk__reaper_retain(ret_error);
-        if (status == ADK_OK) {
-            status = open_cache(wasm, ret_error);
-            if (status == ADK_OK)
-                return ADK_OK;
-            adk__reaper_release();
-        }
-        adk__compilers_destroy(&wasm->compilers);
-    }
-    adk__engines_destroy(&wasm->engines);
+    status = open_on_engines(wasm, ret_error);
+    if (status != ADK_OK)
+        adk__engines_destroy(&wasm->engines);
     return status;
 }
 
