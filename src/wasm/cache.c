@@ -3,7 +3,7 @@
  *
  * An entry is found by a keyed hash and then compared byte for byte with the source it keeps: a collision costs a
  * compilation, it cannot run the wrong program. While an entry is compiled others wait for it, each until its own
- * deadline. A refused module is told to those who wait and then forgotten: refusing again is cheap. If the one who
+ * deadline. That a module was refused is kept like a module, so that refusing it again costs nothing. If the one who
  * compiled ran out of time over it, nothing was found out, and one of the others begins anew.
  */
 #include "wasm/cache.h"
@@ -31,6 +31,9 @@
 /* What may be compiled in place, since it cannot be stopped there, in time of a slow core: 20 ms on the machine that it was
  * measured on (decision 007). */
 #define QUICK_NS UINT64_C(40000000)
+
+/* Larger sources that were refused are refused anew. */
+#define REFUSED_MAX_BYTES ((size_t)64 << 10)
 
 /* A compilation that ended later than this without success is remembered for so long. */
 #define SLOW_MIN_NS  UINT64_C(10000000)
@@ -326,19 +329,32 @@ static int copy_refusal(const adk__refusal *from, adk__refusal *to, adk_error **
     return ADK_OK;
 }
 
+/* Whether a refusal is worth keeping: it is the module's fault for ever, and the source does not crowd others out. */
+static bool is_lasting(const adk__cache_entry *entry, const adk__refusal *refusal)
+{
+    return entry->size <= REFUSED_MAX_BYTES && refusal->reason != ADK_REASON_COMPILER_MEMORY &&
+           refusal->reason != ADK_REASON_COMPILER_FAILED;
+}
+
 /* What was found out, if anything was: takes `module`. */
 static void publish(adk__cache *cache, adk__cache_entry *entry, adk__module *module, const adk__refusal *refusal)
 {
+    uint64_t cost_bytes = module == NULL ? 0 : module->cost_bytes;
+    bool keep = module != NULL;
+
     entry->ready = true;
-    if (module != NULL) {
-        entry->module = module;
-        entry->cost_bytes += module->cost_bytes;
+    entry->module = module;
+    if (module == NULL && refusal != NULL && refusal->reason != ADK_REASON_NONE &&
+        copy_refusal(refusal, &entry->refusal, NULL) == ADK_OK) {
+        keep = is_lasting(entry, refusal);
+        cost_bytes = entry->refusal.message.capacity;
+    }
+    if (keep) {
+        entry->cost_bytes += cost_bytes;
         if (entry->kept)
-            cache->bytes += module->cost_bytes;
+            cache->bytes += cost_bytes;
         shrink(cache, entry);
     } else {
-        if (refusal != NULL && refusal->reason != ADK_REASON_NONE)
-            (void)copy_refusal(refusal, &entry->refusal, NULL);
         forget(cache, entry);
     }
     (void)pthread_cond_broadcast(&cache->changed);
@@ -451,8 +467,7 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     if (ADK_LIKELY(entry->ready)) {
         DL_DELETE(cache->by_use, entry);
         DL_APPEND(cache->by_use, entry);
-        *ret_module = adk__module_ref(entry->module);
-        return ADK_OK;
+        return share(entry, wish, ret_refusal, ret_module, ret_done, ret_error);
     }
     entry->references++;
     status = wait_for(cache, entry, wish, ret_error);
@@ -482,7 +497,9 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     } else {
         if (module != NULL)
             *ret_module = adk__module_ref(module);
-        publish(cache, entry, module, status == ADK_OK ? ret_refusal : NULL);
+        /* An explanation that the deadline cut short is not for others. */
+        publish(cache, entry, module,
+                status == ADK_OK && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE ? ret_refusal : NULL);
     }
     unref(entry);
     return status;
