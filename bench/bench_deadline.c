@@ -1,10 +1,12 @@
 /*
- * How long after its deadline a run returns: endless loops, long sleeps and bulk instructions over much memory, under
- * limits that differ from run to run. The last includes giving back what was touched.
+ * How long after its deadline a run returns: endless loops, long sleeps, bulk instructions over much memory, and modules
+ * that take the compiler minutes, under limits that differ from run to run.
  */
 #include "bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define RUNS 50
 
@@ -38,6 +40,34 @@ static void measure(adk_backend *backend, const char *name, const char *wat)
                  bench_percentile(late_us, RUNS, 50), bench_percentile(late_us, RUNS, 99));
 }
 
+/* Each is another module: what did not compile in its time is not tried again. */
+static void measure_bombs(adk_backend *backend)
+{
+    static const char head[] = "(module (func (export \"_start\") ";
+    static const char unit[] = "loop end ";
+    const size_t loops = 20000;
+    char *wat = malloc(sizeof(head) + (loops + RUNS) * (sizeof(unit) - 1) + sizeof("))"));
+    adk_request request = ADK_REQUEST_INIT;
+    double late_us[RUNS];
+
+    if (wat == NULL)
+        bench_die("make a bomb", NULL);
+    for (size_t i = 0; i < RUNS; i++) {
+        size_t at = sizeof(head) - 1;
+
+        memcpy(wat, head, at);
+        for (size_t k = 0; k < loops + i; k++, at += sizeof(unit) - 1)
+            memcpy(wat + at, unit, sizeof(unit) - 1);
+        memcpy(wat + at, "))", sizeof("))"));
+        request.code = adk_bytes_from_cstr(wat);
+        request.timeout_ns = 50000000 + (uint64_t)i * 311000;
+        late_us[i] = (double)(bench_run(backend, &request, ADK_OUTCOME_TIMED_OUT) - request.timeout_ns) / 1e3;
+    }
+    free(wat);
+    (void)printf("{\"bench\":\"deadline_compile\",\"late_us_p50\":%.0f,\"late_us_p99\":%.0f}\n",
+                 bench_percentile(late_us, RUNS, 50), bench_percentile(late_us, RUNS, 99));
+}
+
 int main(void)
 {
     adk_backend *backend = bench_backend();
@@ -46,6 +76,7 @@ int main(void)
     measure(backend, "deadline_sleep", sleep_wat);
     measure(backend, "deadline_fill", fill_wat);
     measure(backend, "deadline_copy", copy_wat);
+    measure_bombs(backend);
     adk_backend_free(backend);
     return 0;
 }
