@@ -210,48 +210,68 @@ static int prepare_refused(void *data)
     return status == ADK_E_INVALID ? ADK_OK : status;
 }
 
-static void sweep_refusal(void **state, adk_bytes code, adk_reason reason, unsigned least)
-{
-    refusal r = {*state, code, reason, ""};
+static refusal current;
 
-    fault_sweep_memory(adk_reason_cstr(reason), run_refused, &r, least);
-    fault_sweep_memory("the same, prepared", prepare_refused, &r, least);
+static int refused_by(adk_backend *backend)
+{
+    current.backend = backend;
+    return run_refused(&current);
+}
+
+static int prepared_by(adk_backend *backend)
+{
+    current.backend = backend;
+    return prepare_refused(&current);
+}
+
+/* With a backend of its own for each attempt: a refusal is kept. */
+static void sweep_refusal(adk_bytes code, adk_reason reason)
+{
+    current = (refusal){NULL, code, reason, ""};
+    sweep_use(adk_reason_cstr(reason), refused_by, 12);
+    sweep_use("the same, prepared", prepared_by, 12);
 }
 
 static void test_malformed_text(void **state)
 {
-    sweep_refusal(state, BYTES("(module (fnc))"), ADK_REASON_MALFORMED, 6);
+    (void)state;
+    sweep_refusal(BYTES("(module (fnc))"), ADK_REASON_MALFORMED);
 }
 
 static void test_malformed_binary(void **state)
 {
-    sweep_refusal(state, BYTES("\0asm\1\0\0\0\1\2\3"), ADK_REASON_MALFORMED, 6);
+    (void)state;
+    sweep_refusal(BYTES("\0asm\1\0\0\0\1\2\3"), ADK_REASON_MALFORMED);
 }
 
 static void test_not_text(void **state)
 {
-    sweep_refusal(state, BYTES("\xff\xfe"), ADK_REASON_MALFORMED, 6);
+    (void)state;
+    sweep_refusal(BYTES("\xff\xfe"), ADK_REASON_MALFORMED);
 }
 
 static void test_unsupported_feature(void **state)
 {
-    sweep_refusal(state, BYTES("(module (memory i64 1))"), ADK_REASON_UNSUPPORTED_FEATURE, 6);
+    (void)state;
+    sweep_refusal(BYTES("(module (memory i64 1))"), ADK_REASON_UNSUPPORTED_FEATURE);
 }
 
 static void test_missing_import(void **state)
 {
-    sweep_refusal(state, BYTES("(module (import \"env\" \"\\01missing\" (func)) " START "))"),
-                  ADK_REASON_MISSING_IMPORT, 6);
+    (void)state;
+    sweep_refusal(BYTES("(module (import \"env\" \"\\01missing\" (func)) " START "))"), ADK_REASON_MISSING_IMPORT);
 }
 
 static void test_no_entry(void **state)
 {
-    sweep_refusal(state, BYTES("(module)"), ADK_REASON_NO_ENTRY, 6);
+    (void)state;
+    sweep_refusal(BYTES("(module)"), ADK_REASON_NO_ENTRY);
 }
 
 static void test_other_entry(void **state)
 {
-    sweep_refusal(state, BYTES("(module (global (export \"_start\") i32 (i32.const 1)))"), ADK_REASON_NO_ENTRY, 6);
+    (void)state;
+    sweep_refusal(BYTES("(module (global (export \"_start\") i32 (i32.const 1)))"), ADK_REASON_NO_ENTRY);
 }
 
 /* ---- host functions, and runs within runs ------------------------------------------------------------------------- */
@@ -429,22 +449,14 @@ static void test_short_stack(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_run),
-        cmocka_unit_test(test_binary),
-        cmocka_unit_test(test_eviction),
-        cmocka_unit_test(test_prepared),
-        cmocka_unit_test_setup_teardown(test_malformed_text, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_malformed_binary, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_not_text, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_unsupported_feature, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_missing_import, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_no_entry, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test_setup_teardown(test_other_entry, adk_test_setup, adk_test_teardown),
-        cmocka_unit_test(test_host_functions),
-        cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_first_run_by_the_helper),
-        cmocka_unit_test(test_other_calls),
-        cmocka_unit_test(test_other_calls_for_the_helper),
+        cmocka_unit_test(test_first_run),      cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_eviction),       cmocka_unit_test(test_prepared),
+        cmocka_unit_test(test_malformed_text), cmocka_unit_test(test_malformed_binary),
+        cmocka_unit_test(test_not_text),       cmocka_unit_test(test_unsupported_feature),
+        cmocka_unit_test(test_missing_import), cmocka_unit_test(test_no_entry),
+        cmocka_unit_test(test_other_entry),    cmocka_unit_test(test_host_functions),
+        cmocka_unit_test(test_nested),         cmocka_unit_test(test_first_run_by_the_helper),
+        cmocka_unit_test(test_other_calls),    cmocka_unit_test(test_other_calls_for_the_helper),
         cmocka_unit_test(test_short_stack),
     };
 

@@ -10,7 +10,7 @@
 #define WARM_UP      1000u
 #define THREADS      2u
 
-static unsigned runs = RUNS_DEFAULT;
+static unsigned runs;
 
 static const adk_hostile_case kinds[] = {
     {"hello", GUEST_HELLO, EXITS(0), .out = "hello, world\n"},
@@ -140,6 +140,7 @@ static void test_nothing_grows(void **state)
                   runs, before.descriptors, after.descriptors, before.threads, after.threads, before.mappings,
                   after.mappings, (unsigned long long)before.resident_bytes >> 10,
                   (unsigned long long)after.resident_bytes >> 10);
+    adk_hostile_end(hostile);
 }
 
 int main(int argc, char **argv)
@@ -148,7 +149,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_nothing_grows),
     };
 
-    if (argc > 1)
-        runs = (unsigned)strtoul(argv[1], NULL, 10);
+    runs = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : adk_test_sanitized() ? RUNS_DEFAULT / 10 : RUNS_DEFAULT;
     return cmocka_run_group_tests_name("soak", tests, NULL, NULL);
 }
