@@ -1,0 +1,8 @@
+/* Never ends. */
+static volatile unsigned counter;
+
+int main(void)
+{
+    for (;;)
+        counter++;
+}
