@@ -68,6 +68,9 @@ adk_backend *fuzz_backend(void)
     if (backend == NULL) {
         options.slots = 2;
         options.cache_modules = 4;
+        /* Inputs are small; all are compiled in place, where the sanitizers see it. */
+        options.worker_cstr = "/nonexistent/adk-worker";
+        options.flags = ADK_WASM_ALLOW_UNBOUNDED_COMPILE;
         fuzz_require(adk_wasm_backend_new(&options, &backend, NULL) == ADK_OK, "there is a backend");
         (void)atexit(free_backend);
     }

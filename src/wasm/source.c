@@ -139,6 +139,13 @@ int adk__split_explain(const wasm_engine_t *engine, const adk__split *split, adk
         return adk__source_explain(binary, interrupt, refusal, original, ret_error);
     }
     wasm_byte_vec_delete(&code);
+    /* It compiles, but does not fit what instances may have; or it is the rewriting that was wrong. */
+    original = adk_engine_precompile(engine, split->binary.data, split->binary.size, &code);
+    if (original == NULL) {
+        wasm_byte_vec_delete(&code);
+        return adk__source_explain(binary, interrupt, refusal, error, ret_error);
+    }
+    wasmtime_error_delete(original);
     adk__refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED, error);
     return ADK_OK;
 }

@@ -24,6 +24,10 @@ static void test_minima_above_the_limit(void **state)
         {"a table at the limit", "(module (table 81920 funcref)" START "))", TEN_PAGES, EXITS(0)},
         {"a table one element above the limit", "(module (table 81921 funcref)" START "))", TEN_PAGES, OVER_AT_START},
         {"a table of ten million", "(module (table 10000000 funcref)" START "))", OVER_AT_START},
+        {"a table of sixteen million, and memory that is copied",
+         "(module (memory 1) (table 16777215 funcref)" START
+         "(memory.copy (i32.const 0) (i32.const 9) (memory.size))))",
+         OVER_MEMORY_IN(INSTANTIATE, "memory limit exceeded"), .denied_at_least = 1},
         {"a table of four billion", "(module (table 4294967295 funcref)" START "))",
          OVER_MEMORY_IN(INSTANTIATE, "memory limit exceeded"), .denied_at_least = 1},
         {"a table above what tables may have, under any limit", "(module (table 1000001 funcref)" START "))",
