@@ -1403,6 +1403,10 @@ static void test_content_after_the_deadline(void **state)
 {
     adk_request request;
 
+    if (adk_test_under_tsan()) {
+        print_message("skipped: the thread sanitizer takes half a minute for content that takes milliseconds\n");
+        skip();
+    }
     adk_test_compile(*state, guest);
     step(SET_SIZE, "huge", "", INT64_MAX);
     step(SPIN, "", "", 0);
@@ -1434,8 +1438,8 @@ static void test_a_deadline_while_collecting(void **state)
     uint64_t start = adk_test_now_ns();
     adk_result *result;
 
-    if (adk_test_under_valgrind()) {
-        print_message("skipped: the guest is too slow for its own deadline under valgrind\n");
+    if (adk_test_under_valgrind() || adk_test_under_tsan()) {
+        print_message("skipped: the guest is too slow for its own deadline under this tool\n");
         skip();
     }
     adk_test_compile(*state, guest);
@@ -1454,8 +1458,8 @@ static void test_a_cancellation_while_collecting(void **state)
     adk_request request = slow_to_match(2000, 100, PRINT, "done");
     adk_result *result;
 
-    if (adk_test_under_valgrind()) {
-        print_message("skipped: the guest is too slow for its own deadline under valgrind\n");
+    if (adk_test_under_valgrind() || adk_test_under_tsan()) {
+        print_message("skipped: the guest is too slow for its own deadline under this tool\n");
         skip();
     }
     result = execute_cancelled(*state, &request, SECOND);
