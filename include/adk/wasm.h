@@ -124,6 +124,47 @@ ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_wasm_module_new(adk_backend *back
 ADK_API void adk_wasm_module_free(adk_wasm_module *module);
 
 /**
+ * What a backend has done since it was made, and what it holds. A child of fork() counts anew.
+ *
+ * Modules are looked for by runs whose module is not prepared (or prepared for another kind of run), and by
+ * adk_wasm_module_new(). A search is a hit, finds the module on disk, or misses it; how it ended is counted besides. One that
+ * waited in vain for another's compilation, or was answered without any, is counted by how it ended alone.
+ */
+typedef struct adk_wasm_stats {
+    size_t struct_size;
+    uint64_t runs;               /**< that came as far as a guest; those that found no module are not among them */
+    uint64_t runs_without_slot;  /**< of these, found every slot taken (or there are none): the higher price */
+    uint64_t cache_hits;         /**< found in memory, or compiled by another search that was waited for */
+    uint64_t disk_hits;          /**< found in the disk cache */
+    uint64_t cache_misses;       /**< in neither; a compilation begins */
+    uint64_t compiled_here;      /**< compilations that gave a module, in this process */
+    uint64_t compiled_by_helper; /**< and by adk-worker */
+    uint64_t refused;            /**< searches whose module was refused */
+    uint64_t compile_timeouts;   /**< searches whose time ran out while the module was compiled */
+    uint64_t known_as_slow;      /**< searches answered at once: it did not compile in such a time lately */
+    uint64_t evictions;          /**< modules that others have driven out of memory */
+    uint64_t modules;            /**< in memory now, those being compiled and remembered refusals included */
+    uint64_t modules_bytes;      /**< of source and code, roughly */
+    uint32_t helpers;            /**< processes of adk-worker now, those that are ending included */
+    uint32_t running;            /**< guests now */
+} adk_wasm_stats;
+#define ADK_WASM_STATS_INIT                                                 \
+    {                                                                       \
+        sizeof(adk_wasm_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+    }
+
+/**
+ * What a backend has done. Set struct_size first. Numbers that other threads are just changing need not agree with each
+ * other; each by itself is exact.
+ *
+ * Ownership: borrows `backend`; fills *ret_stats.
+ * Threads:   any thread.
+ * Errors:    ADK_E_INVALID where `backend` is of another kind. On error *ret_stats is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 2) int adk_wasm_backend_stats(adk_backend *backend, adk_wasm_stats *ret_stats);
+
+/**
  * The guest's linear memory, from within a host function. It may move or grow when the guest next runs: ask again.
  *
  * Ownership: borrowed for the call of the host function. Every offset the guest gives is hostile: check it

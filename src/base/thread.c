@@ -7,6 +7,16 @@
 
 static const int trap_signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
+int adk__thread_at_fork(bool *installed, void (*before)(void), void (*in_parent)(void), void (*in_child)(void))
+{
+    int failed = 0;
+
+    if (!*installed)
+        failed = pthread_atfork(before, in_parent, in_child);
+    *installed = failed == 0;
+    return failed;
+}
+
 bool adk__thread_blocks_traps(void)
 {
     sigset_t blocked;

@@ -15,6 +15,12 @@
  */
 int adk__thread_start(size_t stack_bytes, void *(*fn)(void *data), void *data, pthread_t *ret_thread);
 
+/**
+ * Registers what is done around fork(), once: *installed is the caller's and under a lock of its own. Returns 0 or an errno
+ * value; where it fails, the next call tries again.
+ */
+int adk__thread_at_fork(bool *installed, void (*before)(void), void (*in_parent)(void), void (*in_child)(void));
+
 /** Whether the calling thread blocks one of those signals. Costs a system call. */
 bool adk__thread_blocks_traps(void);
 

@@ -7,6 +7,7 @@
 
 #include <utlist.h>
 
+#include "base/thread.h"
 #include "core/error.h"
 
 static struct {
@@ -41,24 +42,13 @@ static void after_fork_in_child(void)
     unlock_all();
 }
 
-/* Where there was no memory for the handlers, the next executor tries again. */
-static int install_fork_handlers(void)
-{
-    static bool installed; /* under the registry's lock */
-    int failed = 0;
-
-    if (!installed)
-        failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
-    installed = failed == 0;
-    return failed;
-}
-
 int adk__executor_fork_add(adk_executor *executor, adk_error **ret_error)
 {
+    static bool handles_fork; /* under the lock */
     int failed;
 
     (void)pthread_mutex_lock(&registry.mutex);
-    failed = install_fork_handlers();
+    failed = adk__thread_at_fork(&handles_fork, before_fork, unlock_all, after_fork_in_child);
     if (!failed)
         DL_APPEND2(registry.executors, executor, fork_prev, fork_next);
     (void)pthread_mutex_unlock(&registry.mutex);

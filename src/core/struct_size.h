@@ -16,6 +16,7 @@
 static inline bool adk__struct_read(void *to, size_t to_size, const void *from)
 {
     size_t from_size;
+    size_t known;
 
     memcpy(&from_size, from, sizeof(from_size));
     if (from_size < sizeof(from_size) || from_size > ADK__STRUCT_SIZE_MAX)
@@ -24,8 +25,9 @@ static inline bool adk__struct_read(void *to, size_t to_size, const void *from)
         if (((const unsigned char *)from)[i] != 0)
             return false;
     }
-    memset(to, 0, to_size);
-    memcpy(to, from, from_size < to_size ? from_size : to_size);
+    known = from_size < to_size ? from_size : to_size;
+    memcpy(to, from, known);
+    memset((unsigned char *)to + known, 0, to_size - known);
     memcpy(to, &to_size, sizeof(to_size));
     return true;
 }

@@ -66,21 +66,29 @@ void adk__wasi_fds_begin(adk__wasi *wasi)
     mark_used(fds, ADK__WASI_ROOT_FD);
 }
 
+static void clear(adk__wasi_fd *fd)
+{
+    adk__vfs_drop(fd->inode);
+    memset(fd, 0, sizeof *fd);
+}
+
 void adk__wasi_fds_end(adk__wasi *wasi)
 {
     adk__wasi_fds *fds = &wasi->fds;
 
     for (uint32_t chunk = 0; chunk < ADK__WASI_FDS_STEP && fds->chunks[chunk] != NULL; chunk++) {
-        while (fds->used[chunk] != 0)
-            adk__wasi_fd_close_number(wasi, chunk * ADK__WASI_FDS_STEP + (uint32_t)__builtin_ctzll(fds->used[chunk]));
+        for (uint64_t used = fds->used[chunk]; used != 0; used &= used - 1)
+            clear(&fds->chunks[chunk][__builtin_ctzll(used)]);
+        fds->used[chunk] = 0;
         if (chunk > 0) {
             free(fds->chunks[chunk]);
             adk__wasi_release(wasi, ADK__WASI_FDS_STEP * sizeof(adk__wasi_fd));
         }
         fds->chunks[chunk] = NULL;
     }
+    fds->full = 0;
     fds->limit = 0;
-    assert(fds->open == 0);
+    fds->open = 0;
 }
 
 /* Chunks are made in order, since the lowest number is always taken: there is no gap in fds->chunks. */
@@ -123,12 +131,6 @@ uint16_t adk__wasi_fd_open(adk__wasi *wasi, uint32_t *ret_number, adk__wasi_fd *
 static adk__wasi_fd *slot_of(adk__wasi_fds *fds, uint32_t number)
 {
     return &fds->chunks[number / ADK__WASI_FDS_STEP][number % ADK__WASI_FDS_STEP];
-}
-
-static void clear(adk__wasi_fd *fd)
-{
-    adk__vfs_drop(fd->inode);
-    memset(fd, 0, sizeof *fd);
 }
 
 void adk__wasi_fd_close_number(adk__wasi *wasi, uint32_t number)

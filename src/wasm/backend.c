@@ -79,12 +79,24 @@ static int find_module(struct wasm *wasm, adk__run *run, uint32_t shard, adk__re
     if (prepared != NULL) {
         if (wish.flavour == prepared->plain->flavour) {
             run->result->usage.cache = ADK_CACHE_HIT;
-            *ret_module = adk__module_ref(prepared->plain);
+            *ret_module = prepared->plain;
+            adk__module_hold_again(prepared->plain, shard); /* the prepared module holds it in every shard */
             return ADK_OK;
         }
         wish.code = adk_bytes_make(prepared->source, prepared->size);
     }
     return adk__cache_get(&wasm->cache, &wish, refusal, ret_module, &run->result->usage.cache, ret_error);
+}
+
+/* Counts a guest in; false where every slot is taken. */
+static bool enter(adk__shard *shard)
+{
+    uint64_t before = atomic_fetch_add_explicit(&shard->guests, ADK__SHARD_RUN + 1, memory_order_relaxed);
+
+    if (ADK_LIKELY(shard->slots == 0 || before % ADK__SHARD_RUN < shard->slots))
+        return true;
+    (void)atomic_fetch_sub_explicit(&shard->guests, ADK__SHARD_RUN + 1, memory_order_relaxed);
+    return false;
 }
 
 /* A slot in the shard of this CPU, or failing that a place in the shard without a pool. */
@@ -93,10 +105,10 @@ static int take_slot(struct wasm *wasm, uint32_t flavour, uint32_t index, adk__s
     adk__shard *shard;
     int status = adk__engines_shard(&wasm->engines, flavour, index, &shard, ret_error);
 
-    if (status == ADK_OK && shard->slots != 0 &&
-        atomic_fetch_add_explicit(&shard->used, 1, memory_order_relaxed) >= shard->slots) {
-        (void)atomic_fetch_sub_explicit(&shard->used, 1, memory_order_relaxed);
+    if (status == ADK_OK && !enter(shard)) {
         status = adk__engines_shard(&wasm->engines, flavour, adk__engines_spare(&wasm->engines), &shard, ret_error);
+        if (status == ADK_OK)
+            (void)enter(shard); /* it has no slots, so none can be taken */
     }
     if (status == ADK_OK)
         *ret_shard = shard;
@@ -107,8 +119,7 @@ static void give_slot(void *data)
 {
     adk__shard *shard = data;
 
-    if (shard->slots != 0)
-        (void)atomic_fetch_sub_explicit(&shard->used, 1, memory_order_relaxed);
+    (void)atomic_fetch_sub_explicit(&shard->guests, 1, memory_order_relaxed);
 }
 
 /*
@@ -231,7 +242,7 @@ static int end_without_module(adk__run *run, const adk__refusal *refusal, adk_er
 static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_error **ret_error)
 {
     adk__refusal refusal = ADK__REFUSAL_INIT;
-    ADK_AUTO(adk__module_unref) adk__module *module = NULL;
+    adk__module *module = NULL;
     uint32_t index = adk__engines_here(&wasm->engines);
     int status = ADK_OK;
 
@@ -248,6 +259,7 @@ static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_
     }
     if (status == ADK_OK)
         status = adk__files_out(run, ret_error);
+    adk__module_release(module, index);
     adk__buf_free(&refusal.message);
     return status;
 }
@@ -322,8 +334,9 @@ struct preparation {
     struct wasm *wasm;
     adk_bytes code;
     adk__interrupt *interrupt;
+    uint32_t shard;
     adk__refusal refusal;
-    adk__module *module;
+    adk__module *module; /* held for that shard */
 };
 
 static int refuse_preparation(const struct preparation *p, adk_error **ret_error)
@@ -337,7 +350,7 @@ static int refuse_preparation(const struct preparation *p, adk_error **ret_error
 
 static int prepare(struct preparation *p, adk_error **ret_error)
 {
-    adk__cache_wish wish = {0, adk__engines_here(&p->wasm->engines), p->code, p->interrupt};
+    adk__cache_wish wish = {0, p->shard, p->code, p->interrupt};
     adk_cache_state state;
     int status = adk__cache_get(&p->wasm->cache, &wish, &p->refusal, &p->module, &state, ret_error);
 
@@ -353,7 +366,7 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
 {
     struct wasm *wasm = adk__backend_state(backend, execute);
     adk__interrupt deadline;
-    struct preparation p = {wasm, code, &deadline, ADK__REFUSAL_INIT, NULL};
+    struct preparation p = {wasm, code, &deadline, 0, ADK__REFUSAL_INIT, NULL};
     adk_wasm_module *module;
     int status;
 
@@ -365,15 +378,17 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
     if (adk__interrupt_init(&deadline) != 0)
         return adk__fail_nomem(ret_error);
     adk__interrupt_begin(&deadline, adk__add_saturated(adk__now_ns(), wasm->options.prepare_timeout_ns));
+    p.shard = adk__engines_here(&wasm->engines);
     status = prepare(&p, ret_error);
     adk__interrupt_destroy(&deadline);
     if (status != ADK_OK)
         return status;
     module = malloc(sizeof(*module) + code.size);
-    if (module == NULL) {
-        adk__module_unref(p.module);
+    for (uint32_t shard = 0; module != NULL && shard < wasm->engines.shard_count; shard++)
+        adk__module_hold(p.module, shard);
+    adk__module_release(p.module, p.shard);
+    if (module == NULL)
         return adk__fail_nomem(ret_error);
-    }
     module->wasm = wasm;
     module->plain = p.module;
     module->size = code.size;
@@ -386,8 +401,28 @@ void adk_wasm_module_free(adk_wasm_module *module)
 {
     if (module == NULL)
         return;
-    adk__module_unref(module->plain);
+    for (uint32_t shard = 0; shard < module->wasm->engines.shard_count; shard++)
+        adk__module_release(module->plain, shard);
     free(module);
+}
+
+/* ---- statistics --------------------------------------------------------------------------------------------------- */
+
+int adk_wasm_backend_stats(adk_backend *backend, adk_wasm_stats *ret_stats)
+{
+    struct wasm *wasm = adk__backend_state(backend, execute);
+    adk_wasm_stats stats = ADK_WASM_STATS_INIT;
+    adk__guests guests;
+
+    if (wasm == NULL)
+        return ADK_E_INVALID;
+    adk__cache_stats(&wasm->cache, &stats);
+    guests = adk__engines_guests(&wasm->engines);
+    stats.runs = guests.pooled + guests.unpooled;
+    stats.runs_without_slot = guests.unpooled;
+    stats.running = guests.running;
+    adk__struct_write(ret_stats, &stats, sizeof(stats));
+    return ADK_OK;
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */

@@ -9,10 +9,10 @@
 #include "wasm/cache.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
@@ -22,6 +22,7 @@
 #include <xxhash.h>
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "core/error.h"
 #include "wasm/stack.h"
 
@@ -35,17 +36,11 @@
 /* Larger sources that were refused are refused anew. */
 #define REFUSED_MAX_BYTES ((size_t)64 << 10)
 
-/* A compilation that ended later than this without success is remembered for so long. */
-#define SLOW_MIN_NS  UINT64_C(10000000)
-#define SLOW_KEPT_NS UINT64_C(30000000000)
-
-struct key {
-    uint64_t hash;
-    uint64_t flavour;
-};
+/* Of a key, what the table finds it by: whether the source is the same is looked at then. */
+#define HASHED_BYTES offsetof(adk__front_key, source)
 
 struct adk__cache_entry {
-    struct key key;
+    adk__front_key key; /* with the source below */
     UT_hash_handle hh;
     adk__cache_entry *prev; /* in by_use */
     adk__cache_entry *next;
@@ -58,7 +53,6 @@ struct adk__cache_entry {
     adk__refusal refusal;
     adk__module *module;
     uint64_t cost_bytes;
-    size_t size;
     uint8_t source[];
 };
 
@@ -76,6 +70,8 @@ static void forget(adk__cache *cache, adk__cache_entry *entry)
 {
     if (!entry->kept)
         return;
+    for (uint32_t shard = 0; entry->module != NULL && shard < cache->engines->shard_count; shard++)
+        adk__front_drop(&cache->fronts[shard], &entry->key, entry->module);
     HASH_DELETE(hh, cache->by_key, entry);
     DL_DELETE(cache->by_use, entry);
     entry->kept = false;
@@ -84,8 +80,26 @@ static void forget(adk__cache *cache, adk__cache_entry *entry)
     unref(entry);
 }
 
+static void touch(adk__cache *cache, adk__cache_entry *entry)
+{
+    DL_DELETE(cache->by_use, entry);
+    DL_APPEND(cache->by_use, entry);
+}
+
+/* Whether some front has given the module out since this was last asked. */
+static bool was_used_in_front(adk__cache *cache, const adk__cache_entry *entry)
+{
+    bool used = false;
+
+    for (uint32_t shard = 0; entry->module != NULL && shard < cache->engines->shard_count; shard++)
+        used = adk__front_was_used(&cache->fronts[shard], &entry->key, entry->module) || used;
+    return used;
+}
+
+/* What the fronts give out is not put at the end of the list each time, but only when its turn to go has come. */
 static void shrink(adk__cache *cache, const adk__cache_entry *but)
 {
+    uint32_t spared = cache->count;
     adk__cache_entry *entry;
     adk__cache_entry *next;
 
@@ -93,46 +107,55 @@ static void shrink(adk__cache *cache, const adk__cache_entry *but)
     {
         if (cache->count <= cache->max_count && cache->bytes <= cache->max_bytes)
             return;
-        if (entry != but && entry->ready)
+        if (entry == but || !entry->ready)
+            continue;
+        if (spared > 0 && was_used_in_front(cache, entry)) {
+            spared--;
+            touch(cache, entry);
+            next = next == NULL ? entry : next;
+        } else {
             forget(cache, entry);
+            cache->counts.evicted++;
+        }
     }
 }
 
-static struct key key_of(const adk__cache *cache, const adk__cache_wish *wish)
+static adk__front_key key_of(const adk__cache *cache, const adk__cache_wish *wish)
 {
-    struct key key = {XXH3_64bits_withSeed(wish->code.data, wish->code.size, cache->seed), wish->flavour};
+    adk__front_key key = {XXH3_64bits_withSeed(wish->code.data, wish->code.size, cache->seed), wish->flavour,
+                          wish->code};
 
     return key;
 }
 
-static adk__cache_entry *find(adk__cache *cache, const adk__cache_wish *wish, const struct key *key,
+static adk__cache_entry *find(adk__cache *cache, const adk__cache_wish *wish, const adk__front_key *key,
                               bool *ret_collision)
 {
     adk__cache_entry *entry;
 
-    HASH_FIND(hh, cache->by_key, key, sizeof(*key), entry);
-    *ret_collision = entry != NULL &&
-                     (entry->size != wish->code.size || memcmp(entry->source, wish->code.data, wish->code.size) != 0);
+    HASH_FIND(hh, cache->by_key, key, HASHED_BYTES, entry);
+    *ret_collision = entry != NULL && (entry->key.source.size != wish->code.size ||
+                                       memcmp(entry->source, wish->code.data, wish->code.size) != 0);
     return *ret_collision ? NULL : entry;
 }
 
 /* The caller's reference is the first; the cache has another where the entry is kept. */
-static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, const struct key *key, bool keep)
+static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, const adk__front_key *key, bool keep)
 {
     adk__cache_entry *entry = calloc(1, sizeof(*entry) + wish->code.size);
 
     if (entry == NULL)
         return NULL;
     entry->key = *key;
-    entry->size = wish->code.size;
-    if (entry->size > 0)
-        memcpy(entry->source, wish->code.data, entry->size);
+    if (wish->code.size > 0)
+        memcpy(entry->source, wish->code.data, wish->code.size);
+    entry->key.source = adk_bytes_make(entry->source, wish->code.size);
     entry->cost_bytes = sizeof(*entry) + wish->code.size;
     entry->refusal = (adk__refusal)ADK__REFUSAL_INIT;
     entry->references = 1;
     if (!keep)
         return entry;
-    HASH_ADD(hh, cache->by_key, key, sizeof(*key), entry);
+    HASH_ADD(hh, cache->by_key, key, HASHED_BYTES, entry);
     if (entry->hh.tbl == NULL)
         return entry; /* no memory for the table: then it is not kept */
     DL_APPEND(cache->by_use, entry);
@@ -145,102 +168,17 @@ static adk__cache_entry *add(adk__cache *cache, const adk__cache_wish *wish, con
 
 /* ---- what is not tried again -------------------------------------------------------------------------------------- */
 
-static adk__cache_slow *find_slow(adk__cache *cache, const struct key *key, size_t size)
-{
-    for (size_t i = 0; i < ADK_COUNT(cache->slow); i++) {
-        adk__cache_slow *slow = &cache->slow[i];
-
-        if (slow->until_ns != 0 && slow->hash == key->hash && slow->flavour == key->flavour && slow->size == size)
-            return slow;
-    }
-    return NULL;
-}
-
-/* A module that was compiled for `ran_ns` without an end. */
-static void remember_slow(adk__cache *cache, const adk__cache_entry *entry, uint64_t ran_ns)
-{
-    adk__cache_slow *slow = find_slow(cache, &entry->key, entry->size);
-
-    if (ran_ns < SLOW_MIN_NS)
-        return;
-    if (slow == NULL) {
-        slow = &cache->slow[cache->slow_next++ % ADK_COUNT(cache->slow)];
-        slow->ran_ns = 0;
-    }
-    slow->hash = entry->key.hash;
-    slow->flavour = entry->key.flavour;
-    slow->size = entry->size;
-    slow->ran_ns = ran_ns > slow->ran_ns ? ran_ns : slow->ran_ns;
-    slow->until_ns = adk__now_ns() + SLOW_KEPT_NS;
-}
-
-/* Half as much again as it had is worth another try. */
-static bool is_known_as_slow(adk__cache *cache, const struct key *key, const adk__cache_wish *wish,
+static bool is_known_as_slow(adk__cache *cache, const adk__front_key *key, const adk__cache_wish *wish,
                              adk__refusal *refusal)
 {
-    const adk__cache_slow *slow = find_slow(cache, key, wish->code.size);
-    uint64_t now_ns = adk__now_ns();
+    uint64_t ran_ns = adk__slow_ran_ns(&cache->slow, key, wish->interrupt->deadline_ns);
 
-    if (slow == NULL || now_ns > slow->until_ns ||
-        adk__add_saturated(now_ns, slow->ran_ns + slow->ran_ns / 2) < wish->interrupt->deadline_ns)
+    if (ran_ns == 0)
         return false;
     refusal->out_of_time = true;
     (void)adk__buf_printf(&refusal->message, "compiling it had not ended after %llu ms when it was last tried",
-                          (unsigned long long)(slow->ran_ns / UINT64_C(1000000)));
+                          (unsigned long long)(ran_ns / UINT64_C(1000000)));
     return true;
-}
-
-/* ---- on disk ------------------------------------------------------------------------------------------------------ */
-
-/* What is smaller compiles in hardly more time than it takes to find it. */
-#define DISK_MIN_BYTES ((size_t)1 << 10)
-
-/* The name under which a module is kept for the engines of its flavour. */
-static bool name_on_disk(adk__cache *cache, const adk__cache_wish *wish, adk__disk_name *ret_name)
-{
-    adk__shard *shard;
-
-    if (cache->disk == NULL || wish->code.size < DISK_MIN_BYTES ||
-        adk__engines_shard(cache->engines, wish->flavour, wish->shard, &shard, NULL) != ADK_OK)
-        return false;
-    return adk__disk_name_of(wish->code, adk_engine_compatibility(shard->engine) ^ wish->flavour, wish->interrupt,
-                             ret_name);
-}
-
-/* NULL where it is not there, or does not load: that is no reason to fail. */
-static adk__module *find_on_disk(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *refusal)
-{
-    adk__disk_name name;
-    adk__disk_notes notes;
-    adk_engine_split split;
-    adk__module *module = NULL;
-    int fd;
-
-    if (!name_on_disk(cache, wish, &name))
-        return NULL;
-    fd = adk__disk_get(cache->disk, &name, wish->interrupt, &notes);
-    if (fd < 0)
-        return NULL;
-    split = (adk_engine_split){notes.words[0], (uint32_t)notes.words[1], notes.words[2] != 0};
-    if (adk__module_load(cache->engines, wish->flavour, wish->shard, fd, &split, refusal, &module, NULL) != ADK_OK)
-        return NULL;
-    return module;
-}
-
-void adk__cache_keep(adk__cache *cache, const adk__cache_wish *wish, adk__module *module)
-{
-    const adk_engine_split *split = &module->split;
-    const adk__disk_notes notes = {{split->code_shift, split->first_helper, split->is_exact, 0}};
-    adk__disk_name name;
-    int fd;
-
-    if (!name_on_disk(cache, wish, &name) || adk__disk_has(cache->disk, &name))
-        return;
-    fd = adk__module_code(module);
-    if (fd < 0)
-        return;
-    (void)adk__disk_put(cache->disk, &name, fd, &notes);
-    (void)close(fd);
 }
 
 /* ---- compiling in place ------------------------------------------------------------------------------------------- */
@@ -298,7 +236,7 @@ static int compile_or_begin(adk__cache *cache, const adk__cache_wish *wish, adk_
     adk__source source;
     int status = ADK_OK;
 
-    *ret_module = find_on_disk(cache, wish, refusal);
+    *ret_module = adk__cache_find_on_disk(cache, wish, refusal);
     if (*ret_module != NULL || refusal->reason != ADK_REASON_NONE) {
         *ret_state = ADK_CACHE_DISK;
         return ADK_OK;
@@ -332,7 +270,7 @@ static int copy_refusal(const adk__refusal *from, adk__refusal *to, adk_error **
 /* Whether a refusal is worth keeping: it is the module's fault for ever, and the source does not crowd others out. */
 static bool is_lasting(const adk__cache_entry *entry, const adk__refusal *refusal)
 {
-    return entry->size <= REFUSED_MAX_BYTES && refusal->reason != ADK_REASON_COMPILER_MEMORY &&
+    return entry->key.source.size <= REFUSED_MAX_BYTES && refusal->reason != ADK_REASON_COMPILER_MEMORY &&
            refusal->reason != ADK_REASON_COMPILER_FAILED;
 }
 
@@ -392,6 +330,7 @@ static int drive(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wi
     entry->driven = false;
     if (done) { /* with the lock held: a child that is forked finds a job in the entry or in its grave, not in both */
         adk__compilation_free(adk__take_ptr(entry->job));
+        cache->counts.compiled_by_helper += module != NULL;
         publish(cache, entry, module, status == ADK_OK ? &refusal : NULL);
     }
     adk__buf_free(&refusal.message);
@@ -412,7 +351,7 @@ static void give_up(adk__cache *cache, adk__cache_entry *entry, adk__interrupt_c
     adk__compilation *job = adk__take_ptr(entry->job);
 
     if (cause == ADK__INTERRUPT_DEADLINE)
-        remember_slow(cache, entry, adk__compilation_ran_ns(job));
+        adk__slow_remember(&cache->slow, &entry->key, adk__compilation_ran_ns(job));
     publish(cache, entry, NULL, NULL);
     adk__compilation_free(job);
 }
@@ -448,8 +387,9 @@ static int share(const adk__cache_entry *entry, const adk__cache_wish *wish, adk
                  adk__module **ret_module, bool *ret_done, adk_error **ret_error)
 {
     *ret_done = true;
+    *ret_module = entry->module;
     if (entry->module != NULL)
-        *ret_module = adk__module_ref(entry->module);
+        adk__module_hold(entry->module, wish->shard);
     else if (entry->refusal.reason != ADK_REASON_NONE)
         return copy_refusal(&entry->refusal, ret_refusal, ret_error);
     else
@@ -465,8 +405,9 @@ static int take(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
 
     *ret_done = true;
     if (ADK_LIKELY(entry->ready)) {
-        DL_DELETE(cache->by_use, entry);
-        DL_APPEND(cache->by_use, entry);
+        touch(cache, entry);
+        if (entry->module != NULL)
+            adk__front_put(&cache->fronts[wish->shard], &entry->key, entry->module);
         return share(entry, wish, ret_refusal, ret_module, ret_done, ret_error);
     }
     entry->references++;
@@ -489,6 +430,12 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     (void)pthread_mutex_unlock(&cache->mutex);
     status = compile_or_begin(cache, wish, ret_refusal, &module, &job, ret_state, ret_error);
     (void)pthread_mutex_lock(&cache->mutex);
+    if (*ret_state == ADK_CACHE_DISK) {
+        cache->counts.disk_hits++;
+    } else {
+        cache->counts.misses++;
+        cache->counts.compiled_here += module != NULL;
+    }
     if (job != NULL) {
         entry->job = job;
         status = wait_for(cache, entry, wish, ret_error);
@@ -496,7 +443,8 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
             status = share(entry, wish, ret_refusal, ret_module, &done, ret_error);
     } else {
         if (module != NULL)
-            *ret_module = adk__module_ref(module);
+            adk__module_hold(module, wish->shard);
+        *ret_module = module;
         /* An explanation that the deadline cut short is not for others. */
         publish(cache, entry, module,
                 status == ADK_OK && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE ? ret_refusal : NULL);
@@ -505,21 +453,62 @@ static int fill(adk__cache *cache, adk__cache_entry *entry, const adk__cache_wis
     return status;
 }
 
+/* How a search ended. */
+static void count(adk__cache *cache, const adk__cache_wish *wish, adk_cache_state state, const adk__module *module,
+                  const adk__refusal *refusal)
+{
+    adk__cache_counts *counts = &cache->counts;
+
+    counts->hits += state == ADK_CACHE_HIT && (module != NULL || refusal->reason != ADK_REASON_NONE);
+    if (ADK_LIKELY(module != NULL))
+        return;
+    if (refusal->out_of_time)
+        counts->known_as_slow++;
+    else if (refusal->reason != ADK_REASON_NONE)
+        counts->refused++;
+    else if (adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_DEADLINE)
+        counts->timed_out++;
+}
+
+void adk__cache_stats(adk__cache *cache, adk_wasm_stats *stats)
+{
+    const adk__cache_counts *counts = &cache->counts;
+
+    (void)pthread_mutex_lock(&cache->mutex);
+    stats->cache_hits = counts->hits;
+    stats->disk_hits = counts->disk_hits;
+    stats->cache_misses = counts->misses;
+    stats->compiled_here = counts->compiled_here;
+    stats->compiled_by_helper = counts->compiled_by_helper;
+    stats->refused = counts->refused;
+    stats->compile_timeouts = counts->timed_out;
+    stats->known_as_slow = counts->known_as_slow;
+    stats->evictions = counts->evicted;
+    stats->modules = cache->count;
+    stats->modules_bytes = cache->bytes;
+    for (uint32_t shard = 0; shard < cache->engines->shard_count; shard++)
+        stats->cache_hits += adk__front_hits(&cache->fronts[shard]);
+    (void)pthread_mutex_unlock(&cache->mutex);
+    stats->helpers = atomic_load(&cache->compilers->used);
+}
+
 int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal, adk__module **ret_module,
                    adk_cache_state *ret_state, adk_error **ret_error)
 {
-    struct key key = key_of(cache, wish);
+    const adk__front_key key = key_of(cache, wish);
     adk__cache_entry *entry;
     bool collision;
     bool done = false;
     int status = ADK_OK;
 
-    *ret_module = NULL;
+    *ret_state = ADK_CACHE_HIT;
+    *ret_module = adk__front_get(&cache->fronts[wish->shard], &key);
+    if (ADK_LIKELY(*ret_module != NULL))
+        return ADK_OK;
     *ret_state = ADK_CACHE_MISS;
     adk__source_check_size(wish->code, ret_refusal);
-    if (ret_refusal->reason != ADK_REASON_NONE)
-        return ADK_OK;
     (void)pthread_mutex_lock(&cache->mutex);
+    done = ret_refusal->reason != ADK_REASON_NONE;
     while (!done && (entry = find(cache, wish, &key, &collision)) != NULL) {
         *ret_state = ADK_CACHE_HIT;
         status = take(cache, entry, wish, ret_refusal, ret_module, &done, ret_error);
@@ -530,6 +519,8 @@ int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal 
         status = entry == NULL ? adk__fail_nomem(ret_error)
                                : fill(cache, entry, wish, ret_refusal, ret_module, ret_state, ret_error);
     }
+    if (status == ADK_OK)
+        count(cache, wish, *ret_state, *ret_module, ret_refusal);
     (void)pthread_mutex_unlock(&cache->mutex);
     return status;
 }
@@ -553,6 +544,8 @@ static void before_fork(void)
     DL_FOREACH(registry.caches, cache)
     {
         (void)pthread_mutex_lock(&cache->mutex);
+        for (uint32_t shard = 0; shard < cache->engines->shard_count; shard++)
+            (void)pthread_mutex_lock(&cache->fronts[shard].mutex);
         (void)pthread_mutex_lock(&cache->engines->mutex);
     }
 }
@@ -564,6 +557,8 @@ static void unlock_all(void)
     DL_FOREACH(registry.caches, cache)
     {
         (void)pthread_mutex_unlock(&cache->engines->mutex);
+        for (uint32_t shard = 0; shard < cache->engines->shard_count; shard++)
+            (void)pthread_mutex_unlock(&cache->fronts[shard].mutex);
         (void)pthread_mutex_unlock(&cache->mutex);
     }
     (void)pthread_mutex_unlock(&registry.mutex);
@@ -585,33 +580,25 @@ static void after_fork_in_child(void)
             if (entry->job != NULL)
                 adk__compilation_forget(adk__take_ptr(entry->job));
             entry->ready = true;
-            forget(cache, entry);
+            forget(cache, entry); /* which is in no front: it has no module */
         }
-        adk__modules_forked(cache->engines);
+        adk__modules_forked(cache->engines); /* whose shards count anew */
+        cache->counts = (adk__cache_counts){0};
+        for (uint32_t shard = 0; shard < cache->engines->shard_count; shard++)
+            cache->fronts[shard].hits = 0;
         atomic_store(&cache->compilers->used, 0);
         (void)pthread_cond_init(&cache->changed, NULL);
     }
     unlock_all();
 }
 
-/* With the registry's lock held. Where it fails, the next cache tries again. */
-static int install_fork_handlers(void)
-{
-    static bool installed;
-    int failed = 0;
-
-    if (!installed)
-        failed = pthread_atfork(before_fork, unlock_all, after_fork_in_child);
-    installed = failed == 0;
-    return failed;
-}
-
 static int enter_registry(adk__cache *cache, adk_error **ret_error)
 {
+    static bool handles_fork; /* under the lock */
     int failed;
 
     (void)pthread_mutex_lock(&registry.mutex);
-    failed = install_fork_handlers();
+    failed = adk__thread_at_fork(&handles_fork, before_fork, unlock_all, after_fork_in_child);
     if (!failed)
         DL_APPEND(registry.caches, cache);
     (void)pthread_mutex_unlock(&registry.mutex);
@@ -648,8 +635,11 @@ int adk__cache_init(adk__cache *cache, const adk__cache_setup *setup, adk_error 
         (void)pthread_mutex_destroy(&cache->mutex);
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make a condition variable");
     }
-    status = enter_registry(cache, ret_error);
+    status = adk__fronts_new(cache->engines->shard_count, &cache->fronts, ret_error);
+    if (status == ADK_OK)
+        status = enter_registry(cache, ret_error);
     if (status != ADK_OK) {
+        adk__fronts_free(cache->fronts, cache->engines->shard_count);
         (void)pthread_cond_destroy(&cache->changed);
         (void)pthread_mutex_destroy(&cache->mutex);
     }
@@ -661,6 +651,7 @@ void adk__cache_destroy(adk__cache *cache)
     leave_registry(cache);
     while (cache->by_use != NULL)
         forget(cache, cache->by_use);
+    adk__fronts_free(cache->fronts, cache->engines->shard_count);
     (void)pthread_cond_destroy(&cache->changed);
     (void)pthread_mutex_destroy(&cache->mutex);
 }

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/lines.h"
 #include "base/text.h"
 #include "core/error.h"
 #include "wasm/host.h"
@@ -131,7 +132,7 @@ ADK_DEFINE_AUTO(adk__shard, free_shard);
 static int new_shard(const adk__engines *engines, uint32_t flavour, uint32_t index, adk__shard **ret_shard,
                      adk_error **ret_error)
 {
-    ADK_AUTO(free_shard) adk__shard *shard = calloc(1, sizeof(*shard));
+    ADK_AUTO(free_shard) adk__shard *shard = adk__lines_new(sizeof(*shard));
     uint32_t slots = index == adk__engines_spare(engines) ? 0 : engines->slots;
     int status;
 
@@ -210,6 +211,25 @@ int adk__engines_shard(adk__engines *engines, uint32_t flavour, uint32_t index, 
     }
     *ret_shard = shard;
     return ADK_OK;
+}
+
+adk__guests adk__engines_guests(const adk__engines *engines)
+{
+    adk__guests sum = {0, 0, 0};
+
+    for (uint32_t flavour = 0; flavour < ADK__FLAVOURS; flavour++) {
+        for (uint32_t i = 0; i < engines->shard_count; i++) {
+            const adk__shard *shard = atomic_load_explicit(&engines->shards[flavour][i], memory_order_acquire);
+            uint64_t guests = shard == NULL ? 0 : atomic_load_explicit(&shard->guests, memory_order_relaxed);
+
+            sum.running += (uint32_t)(guests % ADK__SHARD_RUN);
+            if (shard != NULL && shard->slots != 0)
+                sum.pooled += guests / ADK__SHARD_RUN;
+            else
+                sum.unpooled += guests / ADK__SHARD_RUN;
+        }
+    }
+    return sum;
 }
 
 uint32_t adk__engines_here(const adk__engines *engines)

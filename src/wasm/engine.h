@@ -39,9 +39,11 @@ typedef struct adk__shard {
     wasm_engine_t *engine;
     wasmtime_linker_t *linker;
     uint32_t index;
-    uint32_t slots;   /* 0: no pool, as many guests as memory allows */
-    atomic_uint used; /* guests that hold a slot */
+    uint32_t slots;          /* 0: no pool, as many guests as memory allows */
+    _Atomic uint64_t guests; /* those there are now, and times ADK__SHARD_RUN those there have been: one addition */
 } adk__shard;
+
+#define ADK__SHARD_RUN (UINT64_C(1) << 20)
 
 typedef struct adk__engines {
     const adk_wasm_options *options; /* the backend's copy */
@@ -68,6 +70,15 @@ ADK_MUST_USE int adk__engines_shard(adk__engines *engines, uint32_t flavour, uin
 
 /** The index of the shard that belongs to the CPU the thread is on. */
 uint32_t adk__engines_here(const adk__engines *engines);
+
+/** Guests by where they have their memory. */
+typedef struct adk__guests {
+    uint64_t pooled; /* there have been, in slots */
+    uint64_t unpooled;
+    uint32_t running; /* now, of both */
+} adk__guests;
+
+adk__guests adk__engines_guests(const adk__engines *engines);
 
 /** The index of the shard without a pool. */
 static inline uint32_t adk__engines_spare(const adk__engines *engines)

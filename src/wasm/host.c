@@ -39,17 +39,21 @@ static bool find_memory(adk__run *run, wasmtime_caller_t *caller)
 
 /* Where the memory lies and how large it is changes only when it grows, and then the limiter is asked first: it makes
  * the view void. An empty memory has no data and is asked for each time. */
-static adk__wasi_memory memory_of(adk__run *run, wasmtime_caller_t *caller)
+static void look_at_memory(adk__run *run, wasmtime_caller_t *caller)
 {
     wasmtime_context_t *context;
 
-    if (ADK_LIKELY(run->view.data != NULL))
-        return run->view;
     if (!run->has_memory && !find_memory(run, caller))
-        return (adk__wasi_memory){NULL, 0};
+        return;
     context = wasmtime_caller_context(caller);
     run->view.data = wasmtime_memory_data(context, &run->memory);
     run->view.size = wasmtime_memory_data_size(context, &run->memory);
+}
+
+static inline adk__wasi_memory memory_of(adk__run *run, wasmtime_caller_t *caller)
+{
+    if (ADK_UNLIKELY(run->view.data == NULL))
+        look_at_memory(run, caller);
     return run->view;
 }
 

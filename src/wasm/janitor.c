@@ -88,18 +88,6 @@ static void after_fork_in_child(void)
     (void)pthread_mutex_unlock(&janitor.mutex);
 }
 
-/* With the lock held. Where it fails, the next backend tries again. */
-static int install_fork_handlers(void)
-{
-    static bool installed;
-    int failed = 0;
-
-    if (!installed)
-        failed = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    installed = failed == 0;
-    return failed;
-}
-
 /* ---- life --------------------------------------------------------------------------------------------------------- */
 
 /* With the lock held. Without the thread there is nobody to take anything, and runs clean up after themselves. */
@@ -114,10 +102,11 @@ static bool is_at_work(void)
 
 int adk__janitor_retain(adk_error **ret_error)
 {
+    static bool handles_fork; /* under the lock */
     int failed;
 
     (void)pthread_mutex_lock(&janitor.mutex);
-    failed = install_fork_handlers();
+    failed = adk__thread_at_fork(&handles_fork, before_fork, after_fork_in_parent, after_fork_in_child);
     if (!failed) {
         (void)is_at_work();
         janitor.users++;

@@ -33,7 +33,7 @@ void adk__module_unref(adk__module *module)
 {
     if (module == NULL || atomic_fetch_sub_explicit(&module->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < ADK__SHARDS_MAX; i++) {
+    for (size_t i = 0; i < module->engines->shard_count; i++) {
         wasmtime_instance_pre_t *pre = atomic_load_explicit(&module->shards[i].pre, memory_order_relaxed);
 
         if (pre != NULL)
@@ -49,9 +49,26 @@ void adk__module_unref(adk__module *module)
     free(module);
 }
 
+void adk__module_hold(adk__module *module, uint32_t shard)
+{
+    if (atomic_fetch_add_explicit(&module->shards[shard].holders, 1, memory_order_relaxed) == 0)
+        (void)adk__module_ref(module);
+}
+
+void adk__module_hold_again(adk__module *module, uint32_t shard)
+{
+    (void)atomic_fetch_add_explicit(&module->shards[shard].holders, 1, memory_order_relaxed);
+}
+
+void adk__module_release(adk__module *module, uint32_t shard)
+{
+    if (module != NULL && atomic_fetch_sub_explicit(&module->shards[shard].holders, 1, memory_order_acq_rel) == 1)
+        adk__module_unref(module);
+}
+
 static int new_module(adk__engines *engines, uint32_t flavour, adk__module **ret_module, adk_error **ret_error)
 {
-    adk__module *module = calloc(1, sizeof(*module));
+    adk__module *module = adk__lines_new(sizeof(*module) + engines->shard_count * sizeof(module->shards[0]));
 
     if (module == NULL)
         return adk__fail_nomem(ret_error);
@@ -197,8 +214,6 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
         status = compile_binary(engines, module, shard, binary, interrupt, ret_refusal, ret_error);
     if (text.data != NULL)
         wasm_byte_vec_delete(&text);
-    if (status == ADK_OK && ret_refusal->nomem)
-        return adk__fail_nomem(ret_error);
     if (status == ADK_OK && ret_refusal->nomem)
         return adk__fail_nomem(ret_error);
     if (status == ADK_OK && ret_refusal->reason == ADK_REASON_NONE)
@@ -366,7 +381,7 @@ void adk__modules_forked(adk__engines *engines)
 
     DL_FOREACH(engines->modules, module)
     {
-        for (size_t i = 0; i < ADK__SHARDS_MAX; i++) {
+        for (size_t i = 0; i < module->engines->shard_count; i++) {
             if (module->origin == NULL)
                 module->origin = module->shards[i].module;
             module->shards[i].module = NULL;

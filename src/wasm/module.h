@@ -13,10 +13,21 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "base/lines.h"
 #include "wasm/engine.h"
 #include "wasm/source.h"
 
-/** A module of one flavour. Reference-counted; immutable but for the shards it is made available in. */
+/** What a module is in one shard. On lines of its own, as runs on that core count themselves in and out here. */
+typedef struct adk__module_form {
+    _Alignas(ADK__CACHE_LINE) wasmtime_module_t *module;
+    _Atomic(wasmtime_instance_pre_t *) pre;
+    atomic_uint holders; /* who has it by way of this shard; together they have one reference */
+} adk__module_form;
+
+/**
+ * A module of one flavour. Immutable but for the shards it is made available in. Lives as long as it has references, which
+ * all cores share, or holders in a shard.
+ */
 typedef struct adk__module {
     atomic_uint references;
     adk__engines *engines; /* whose lock is that of making it available */
@@ -29,10 +40,7 @@ typedef struct adk__module {
     wasmtime_module_t *origin; /* after a fork: the module of an engine that is not used any more */
     struct adk__module *prev;  /* in the engines' list */
     struct adk__module *next;
-    struct {
-        wasmtime_module_t *module;
-        _Atomic(wasmtime_instance_pre_t *) pre;
-    } shards[ADK__SHARDS_MAX];
+    adk__module_form shards[]; /* shard_count of them */
 } adk__module;
 
 /**
@@ -67,6 +75,15 @@ void adk__modules_forked(adk__engines *engines);
 
 adk__module *adk__module_ref(adk__module *module);
 void adk__module_unref(adk__module *module);
+
+/** Makes the caller, who knows that the module lives, a holder in a shard. */
+void adk__module_hold(adk__module *module, uint32_t shard);
+
+/** The same where another is known to hold it there meanwhile: touches nothing that other cores write. */
+void adk__module_hold_again(adk__module *module, uint32_t shard);
+
+/** Ends what the above began; NULL is fine. */
+void adk__module_release(adk__module *module, uint32_t shard);
 ADK_DEFINE_AUTO(adk__module, adk__module_unref);
 
 #endif

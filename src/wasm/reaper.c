@@ -173,24 +173,13 @@ static void after_fork_in_child(void)
     (void)pthread_mutex_unlock(&reaper.mutex);
 }
 
-/* With the lock held. Without them a child would wait for ever for a thread that it does not have. */
-static int install_fork_handlers(void)
-{
-    static bool installed;
-    int failed = 0;
-
-    if (!installed)
-        failed = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    installed = failed == 0;
-    return failed;
-}
-
 int adk__reaper_retain(adk_error **ret_error)
 {
+    static bool handles_fork; /* under the lock */
     int failed;
 
     (void)pthread_mutex_lock(&reaper.mutex);
-    failed = install_fork_handlers();
+    failed = adk__thread_at_fork(&handles_fork, before_fork, after_fork_in_parent, after_fork_in_child);
     if (!failed && !reaper.running)
         failed = start_thread();
     if (!failed)

@@ -23,6 +23,7 @@ static void test_macros_give_size_and_zeros(void **state)
     CHECK_INIT(adk_usage, ADK_USAGE_INIT);
     CHECK_INIT(adk_limits, ADK_LIMITS_INIT);
     CHECK_INIT(adk_wasm_options, ADK_WASM_OPTIONS_INIT);
+    CHECK_INIT(adk_wasm_stats, ADK_WASM_STATS_INIT);
     CHECK_INIT(adk_executor_options, ADK_EXECUTOR_OPTIONS_INIT);
     CHECK_INIT(adk_submission, ADK_SUBMISSION_INIT);
     CHECK_INIT(adk_report_options, ADK_REPORT_OPTIONS_INIT);
@@ -49,6 +50,7 @@ static void test_struct_size_comes_first(void **state)
     assert_int_equal(offsetof(adk_usage, struct_size), 0);
     assert_int_equal(offsetof(adk_limits, struct_size), 0);
     assert_int_equal(offsetof(adk_wasm_options, struct_size), 0);
+    assert_int_equal(offsetof(adk_wasm_stats, struct_size), 0);
     assert_int_equal(offsetof(adk_span, struct_size), 0);
 }
 
