@@ -41,14 +41,18 @@ static inline void adk__interrupt_begin(adk__interrupt *interrupt, uint64_t dead
 /** Raises the cancel flag and ends a wait. Any thread. */
 void adk__interrupt_cancel(adk__interrupt *interrupt);
 
-/** Whether the run must stop, and why. A cancellation comes before a deadline that has passed as well. */
-static inline adk__interrupt_cause adk__interrupt_check(adk__interrupt *interrupt)
+/** Whether the run must stop, and why, by a clock that was just read. A cancellation comes before a deadline that has
+ * passed as well. */
+static inline adk__interrupt_cause adk__interrupt_check_at(adk__interrupt *interrupt, uint64_t now_ns)
 {
     if (atomic_load_explicit(&interrupt->cancelled, memory_order_acquire))
         return ADK__INTERRUPT_CANCEL;
-    if (adk__now_ns() >= interrupt->deadline_ns)
-        return ADK__INTERRUPT_DEADLINE;
-    return ADK__INTERRUPT_NONE;
+    return now_ns >= interrupt->deadline_ns ? ADK__INTERRUPT_DEADLINE : ADK__INTERRUPT_NONE;
+}
+
+static inline adk__interrupt_cause adk__interrupt_check(adk__interrupt *interrupt)
+{
+    return adk__interrupt_check_at(interrupt, adk__now_ns());
 }
 
 /** Sleeps until `until_ns` (CLOCK_MONOTONIC) unless the run must stop earlier; says which it was. */

@@ -140,11 +140,10 @@ static int clean_up(const adk__run *run, adk__shard *shard, wasmtime_store_t *st
 
 /* The guest's whole life. NULL, or the engine's error. */
 static wasmtime_error_t *live(const struct wasm *wasm, adk__run *run, const adk__module *module,
-                              const wasmtime_instance_pre_t *pre, wasmtime_store_t *store)
+                              const wasmtime_instance_pre_t *pre, wasmtime_store_t *store, uint64_t start_ns)
 {
     adk_usage *usage = &run->result->usage;
     const char *entry = wasm->options.entry_cstr;
-    uint64_t start_ns = adk__now_ns();
     uint64_t ready_ns;
     wasmtime_instance_t instance;
     wasmtime_error_t *error;
@@ -172,6 +171,7 @@ static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__modul
     wasmtime_context_t *context = wasmtime_store_context(store);
     adk_usage *usage = &run->result->usage;
     wasmtime_error_t *error = NULL;
+    uint64_t start_ns;
     uint64_t fuel = 0;
     int cleaned;
     int status;
@@ -182,8 +182,9 @@ static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__modul
     adk__reaper_arm(&run->watched, shard->engine, run->interrupt.deadline_ns);
     if (run->request->fuel != 0)
         error = wasmtime_context_set_fuel(context, run->request->fuel);
-    if (error == NULL && !adk__run_is_due(run, ADK_PHASE_INSTANTIATE))
-        error = live(wasm, run, module, pre, store);
+    start_ns = adk__now_ns();
+    if (error == NULL && !adk__run_is_due_at(run, ADK_PHASE_INSTANTIATE, start_ns))
+        error = live(wasm, run, module, pre, store, start_ns);
     if (run->request->fuel != 0 && wasmtime_context_get_fuel(context, &fuel) == NULL) {
         usage->fuel = run->request->fuel - fuel;
         usage->measured |= ADK_USAGE_FUEL;
@@ -244,13 +245,15 @@ static int run_request(struct wasm *wasm, adk__run *run, uint64_t start_ns, adk_
     adk__refusal refusal = ADK__REFUSAL_INIT;
     adk__module *module = NULL;
     uint32_t index = adk__engines_here(&wasm->engines);
+    uint64_t now_ns;
     int status = ADK_OK;
 
-    if (!adk__run_is_due(run, ADK_PHASE_COMPILE))
+    if (!adk__run_is_due_at(run, ADK_PHASE_COMPILE, start_ns))
         status = find_module(wasm, run, index, &refusal, &module, ret_error);
-    run->result->usage.compile_ns = adk__now_ns() - start_ns;
+    now_ns = adk__now_ns();
+    run->result->usage.compile_ns = now_ns - start_ns;
     if (status == ADK_OK) {
-        if (adk__run_is_due(run, ADK_PHASE_COMPILE))
+        if (adk__run_is_due_at(run, ADK_PHASE_COMPILE, now_ns))
             status = adk__ending_set(run, NULL, ret_error);
         else if (module == NULL)
             status = end_without_module(run, &refusal, ret_error);

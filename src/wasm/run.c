@@ -247,7 +247,12 @@ void adk__run_stop(adk__run *run, adk__cause cause, adk_phase phase)
 
 bool adk__run_is_due(adk__run *run, adk_phase phase)
 {
-    adk__interrupt_cause cause = adk__interrupt_check(&run->interrupt);
+    return adk__run_is_due_at(run, phase, adk__now_ns());
+}
+
+bool adk__run_is_due_at(adk__run *run, adk_phase phase, uint64_t now_ns)
+{
+    adk__interrupt_cause cause = adk__interrupt_check_at(&run->interrupt, now_ns);
 
     if (cause == ADK__INTERRUPT_NONE)
         return run->cause != ADK__CAUSE_NONE;

@@ -73,4 +73,7 @@ void adk__run_stop(adk__run *run, adk__cause cause, adk_phase phase);
 /** Looks at deadline and cancellation; true if the run must stop (and its cause is set). */
 bool adk__run_is_due(adk__run *run, adk_phase phase);
 
+/** The same by a clock that was just read. */
+bool adk__run_is_due_at(adk__run *run, adk_phase phase, uint64_t now_ns);
+
 #endif
