@@ -17,6 +17,7 @@ pub use wasmtime_c_api::*;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::Any;
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::fmt;
 use std::fs::File;
@@ -51,7 +52,10 @@ same_layout!(wasm_trap_t, Error);
 struct HostStop;
 
 #[derive(Debug)]
-struct EnginePanic(String);
+struct EnginePanic {
+    text: String,
+    no_memory: bool,
+}
 
 impl fmt::Display for HostStop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,7 +65,7 @@ impl fmt::Display for HostStop {
 
 impl fmt::Display for EnginePanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the engine panicked: {}", self.0)
+        write!(f, "the engine panicked: {}", self.text)
     }
 }
 
@@ -75,9 +79,15 @@ struct Telling;
 
 static NO_MEMORY: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 
+thread_local! {
+    /// Whether this thread found no memory since guarded() last asked.
+    static FOUND_NONE: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Telling {
     fn checked(memory: *mut u8) -> *mut u8 {
         if memory.is_null() {
+            let _ = FOUND_NONE.try_with(|found| found.set(true));
             let f = NO_MEMORY.load(Ordering::Relaxed);
             if !f.is_null() {
                 unsafe { std::mem::transmute::<*mut (), extern "C" fn()>(f)() };
@@ -112,16 +122,18 @@ pub unsafe extern "C" fn adk_engine_on_no_memory(f: Option<extern "C" fn()>) {
 }
 
 fn from_panic(payload: Box<dyn Any + Send>) -> Error {
+    let no_memory = FOUND_NONE.get();
     let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),
         (_, Some(text)) => text.clone(),
         _ => "without a message".to_owned(),
     };
-    Error::new(EnginePanic(text))
+    Error::new(EnginePanic { text, no_memory })
 }
 
 /// Runs `body`, turns a panic into an error, and hands the value to `ok`.
 fn guarded<T>(body: impl FnOnce() -> wasmtime::Result<T>, ok: impl FnOnce(T)) -> Failure {
+    FOUND_NONE.set(false);
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => {
             ok(value);
@@ -396,6 +408,7 @@ pub extern "C" fn adk_engine_stop() -> *mut wasm_trap_t {
 /// Whether the machine is at fault: a system call failed, or there was no memory.
 fn is_systems(error: &Error) -> bool {
     error.is::<wasmtime::error::OutOfMemory>()
+        || error.downcast_ref::<EnginePanic>().is_some_and(|panic| panic.no_memory)
         || error.chain().any(|cause| cause.is::<std::io::Error>() || cause.is::<rustix::io::Errno>())
 }
 
@@ -408,10 +421,10 @@ pub unsafe extern "C" fn adk_engine_error_kind(error: &wasmtime_error_t, ret_cod
         1
     } else if error.is::<HostStop>() {
         2
-    } else if error.is::<EnginePanic>() {
-        3
     } else if is_systems(error) {
         4
+    } else if error.is::<EnginePanic>() {
+        3
     } else {
         0
     }

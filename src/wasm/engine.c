@@ -71,10 +71,14 @@ static wasm_config_t *new_config(uint32_t flavour, bool is_narrow)
     return config;
 }
 
-int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, wasm_engine_t **ret_engine, adk_error **ret_error)
+int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, bool is_parallel, wasm_engine_t **ret_engine,
+                              adk_error **ret_error)
 {
-    wasmtime_error_t *error = adk_engine_new(new_config(flavour, is_narrow), ret_engine);
+    wasm_config_t *config = new_config(flavour, is_narrow);
+    wasmtime_error_t *error;
 
+    wasmtime_config_parallel_compilation_set(config, is_parallel);
+    error = adk_engine_new(config, ret_engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 

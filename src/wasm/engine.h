@@ -60,9 +60,10 @@ ADK_MUST_USE int adk__engines_init(adk__engines *engines, const adk_wasm_options
 /** Frees all shards. No run is under way and no module is left. */
 void adk__engines_destroy(adk__engines *engines);
 
-/** An engine that only compiles: what it makes loads in the shards of that flavour. */
-ADK_MUST_USE int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, wasm_engine_t **ret_engine,
-                                           adk_error **ret_error);
+/** An engine that only compiles: what it makes loads in the shards of that flavour. Where it compiles functions in parallel,
+ * a pool of threads stays behind: for processes that end with it. */
+ADK_MUST_USE int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, bool is_parallel,
+                                           wasm_engine_t **ret_engine, adk_error **ret_error);
 
 /** The shard of a flavour and an index below shard_count; made where it is not there yet. */
 ADK_MUST_USE int adk__engines_shard(adk__engines *engines, uint32_t flavour, uint32_t index, adk__shard **ret_shard,

@@ -29,7 +29,7 @@ int adk__fronts_new(uint32_t count, adk__front **ret_fronts, adk_error **ret_err
 
 void adk__fronts_free(adk__front *fronts, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; fronts != NULL && i < count; i++)
         (void)pthread_mutex_destroy(&fronts[i].mutex);
     free(fronts);
 }

@@ -40,7 +40,7 @@ typedef struct adk__front {
 /** Makes `count` fronts, of the shards 0 to count - 1. */
 ADK_MUST_USE int adk__fronts_new(uint32_t count, adk__front **ret_fronts, adk_error **ret_error);
 
-/** Frees fronts, which are empty. */
+/** Frees fronts, which are empty; NULL is fine. */
 void adk__fronts_free(adk__front *fronts, uint32_t count);
 
 /** The module, held for the front's shard on the caller's behalf, or NULL. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,10 @@
 #include "wasm/stack.h"
 #include "worker/armour.h"
 #include "worker/protocol.h"
+
+/* Smaller modules are compiled before a second thread has begun. */
+#define PARALLEL_MIN_BYTES ((uint64_t)64 << 10)
+#define THREADS_MAX        8
 
 struct work {
     adk__worker_job job;
@@ -125,6 +130,26 @@ static int watch_library(int channel)
     return poll(&gone, 1, 0) != 0 ? EPIPE : 0;
 }
 
+/*
+ * What is large is compiled on several CPUs. The compiler's pool of threads (the crate rayon) has a thread for each, which
+ * on a large machine would be more than there are functions, and stacks for all of them.
+ */
+static int make_engine(struct work *work)
+{
+    bool is_parallel = work->job.source_bytes >= PARALLEL_MIN_BYTES;
+    char threads[16];
+    cpu_set_t cpus;
+    int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+
+    if (is_parallel) {
+        (void)snprintf(threads, sizeof(threads), "%d", count < THREADS_MAX ? count : THREADS_MAX);
+        if (setenv("RAYON_NUM_THREADS", threads, 1) != 0)
+            return ADK_E_NOMEM;
+    }
+    return adk__engine_for_compiling(work->job.flavour, (work->job.flags & ADK__WORKER_NARROW) != 0, is_parallel,
+                                     &work->engine, NULL);
+}
+
 /* ---- the work ----------------------------------------------------------------------------------------------------- */
 
 static void take_code(struct work *work, adk_bytes binary, const wasm_byte_vec_t *code)
@@ -216,8 +241,7 @@ int adk__worker_compile(int channel)
     if (failed)
         return cannot_begin("the library's death could not be noticed", failed);
     memory_limit_bytes = work.job.memory_bytes;
-    if (adk__engine_for_compiling(work.job.flavour, (work.job.flags & ADK__WORKER_NARROW) != 0, &work.engine, NULL) !=
-        ADK_OK)
+    if (make_engine(&work) != ADK_OK)
         return cannot_begin("the engine cannot be made", 0);
     failed = adk__armour_limit(work.job.memory_bytes);
     if (!failed)
