@@ -6,7 +6,8 @@ target_compile_options(adk_flags INTERFACE
     -fvisibility=hidden -fno-common -fstack-protector-strong -ffunction-sections -fdata-sections
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes
     -Wwrite-strings -Wpointer-arith -Wformat=2 -Wvla -Wundef
-    $<$<BOOL:${ADK_WERROR}>:-Werror>)
+    $<$<BOOL:${ADK_WERROR}>:-Werror>
+    -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=) # no name of a directory of whoever built it in assertions
 target_link_options(adk_flags INTERFACE -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")

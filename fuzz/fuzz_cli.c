@@ -74,13 +74,19 @@ static const char *check_text(const char *text)
 }
 
 static const struct cli_option options[] = {
-    {'f', "flag", NULL, CLI_FLAG, offsetof(struct settings, flag), 0, 0, NULL, false, "a flag"},
-    {'t', "text", "TEXT", CLI_TEXT, offsetof(struct settings, text), 0, 0, check_text, false, "a text"},
-    {'l', "list", "TEXT", CLI_LIST, offsetof(struct settings, list), 0, 0, cli_run_check_out, false, "texts"},
-    {'n', "number", "N", CLI_NUMBER, offsetof(struct settings, number), 1, 100, NULL, false, "a number"},
-    {'d', "duration", "TIME", CLI_DURATION, offsetof(struct settings, duration), 0, 0, NULL, false, "a duration"},
-    {'s', "size", "SIZE", CLI_SIZE, offsetof(struct settings, size), 1, 0, NULL, false, "a size"},
-    {'\0', "time", "TIME", CLI_TIME, offsetof(struct settings, time), 0, 0, NULL, true, "a time, and the end"}};
+    {'f', "flag", NULL, CLI_FLAG, offsetof(struct settings, flag), 0, 0, NULL, .ends_options = false, .help = "a flag"},
+    {'t', "text", "TEXT", CLI_TEXT, offsetof(struct settings, text), 0, 0, check_text, .ends_options = false,
+     .help = "a text"},
+    {'l', "list", "TEXT", CLI_LIST, offsetof(struct settings, list), 0, 0, cli_run_check_out, .ends_options = false,
+     .help = "texts"},
+    {'n', "number", "N", CLI_NUMBER, offsetof(struct settings, number), 1, 100, NULL, .ends_options = false,
+     .help = "a number"},
+    {'d', "duration", "TIME", CLI_DURATION, offsetof(struct settings, duration), 0, 0, NULL, .ends_options = false,
+     .help = "a duration"},
+    {'s', "size", "SIZE", CLI_SIZE, offsetof(struct settings, size), 1, 0, NULL, .ends_options = false,
+     .help = "a size"},
+    {'\0', "time", "TIME", CLI_TIME, offsetof(struct settings, time), 0, 0, NULL, .ends_options = true,
+     .help = "a time, and the end"}};
 
 static const struct cli_option_table table = {"fuzz", options, sizeof(options) / sizeof(options[0])};
 

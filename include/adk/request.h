@@ -82,6 +82,12 @@ typedef int (*adk_stream_fn)(void *data, adk_bytes bytes);
 /** Receives the span of a run when it has ended, on the run's thread; see adk/trace.h. */
 typedef void (*adk_trace_fn)(void *data, const adk_span *span);
 
+/**
+ * Told, on the run's thread, that the run goes on to ADK_PHASE_INSTANTIATE (the program is compiled) and to ADK_PHASE_RUN
+ * (it begins). The time it takes is the run's. A run that ends before has not been told of them.
+ */
+typedef void (*adk_phase_fn)(void *data, uint32_t phase);
+
 #define ADK_MEMORY_LIMIT_DEFAULT_BYTES  ((uint64_t)64 << 20)
 #define ADK_MEMORY_LIMIT_MAX_BYTES      ((uint64_t)1 << 40)
 #define ADK_OUTPUT_LIMIT_DEFAULT_BYTES  ((uint64_t)1 << 20)
@@ -124,12 +130,14 @@ struct adk_request {
                                           `**` (also `/`); a directory comes with all that is in it; at most 1,024 */
     size_t outputs_count;
     uint64_t outputs_limit_bytes; /**< content that comes back, all together; default 64 MiB, at most 4 GiB */
+    adk_phase_fn on_phase;
+    void *phase_data;
 };
 
 #define ADK_REQUEST_INIT                                                                                             \
     {                                                                                                                \
         sizeof(adk_request), 0, 0, 0, 0, {NULL, 0}, {NULL, 0}, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, \
-            NULL, NULL, NULL, NULL, 0, NULL, 0, 0                                                                    \
+            NULL, NULL, NULL, NULL, 0, NULL, 0, 0, NULL, NULL                                                        \
     }
 
 /**

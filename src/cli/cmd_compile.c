@@ -36,7 +36,7 @@ static const struct cli_option options[] = {
     {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
 };
 
-static const struct cli_option_table table = {"compile", options, ADK_COUNT(options)};
+const struct cli_option_table cli_compile_table = {"compile", options, ADK_COUNT(options)};
 
 static int print_help(void)
 {
@@ -49,7 +49,7 @@ static int print_help(void)
     (void)fputs("Usage: adk-sandbox compile [OPTION]... FILE...\n"
                 "Compile modules ahead of time: \"run\" then finds them ready, which for large ones saves seconds.\n\n",
                 out);
-    cli_options_print_help(&table, out);
+    cli_options_print_help(&cli_compile_table, out);
     (void)fputs(
         "\nWhat is compiled lies in $XDG_CACHE_HOME/adk-sandbox/modules (by default below ~/.cache), checked by\n"
         "a key in $XDG_DATA_HOME/adk-sandbox/cache.key (below ~/.local/share). Both can be deleted at any time.\n"
@@ -188,7 +188,7 @@ int cli_cmd_compile(int argc, char **argv)
     struct compile_settings settings = {.timeout.value = TIMEOUT_DEFAULT_NS};
     adk_error *error = NULL;
     int first = 0;
-    int failed = cli_options_parse(&table, argc, argv, &settings, &first, &error);
+    int failed = cli_options_parse(&cli_compile_table, argc, argv, &settings, &first, &error);
 
     if (failed == ADK_OK && settings.help)
         return print_help();

@@ -28,7 +28,7 @@ static const struct cli_option options[] = {
     {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
 };
 
-static const struct cli_option_table table = {"doctor", options, ADK_COUNT(options)};
+const struct cli_option_table cli_doctor_table = {"doctor", options, ADK_COUNT(options)};
 
 static const char *const status_words[] = {
     [CLI_CHECK_OK] = "ok",
@@ -41,7 +41,7 @@ static void write_help(FILE *out)
     (void)fputs("Usage: adk-sandbox doctor [OPTION]...\n"
                 "Says what this machine can enforce. Each limit is tried by a small guest.\n\n",
                 out);
-    cli_options_print_help(&table, out);
+    cli_options_print_help(&cli_doctor_table, out);
     (void)fputs("\nExit status: 0 when all that is needed is there, 1 when something is missing.\n"
                 "\nExamples:\n"
                 "  adk-sandbox doctor\n"
@@ -118,7 +118,7 @@ int cli_cmd_doctor(int argc, char **argv)
     adk_error *error = NULL;
     int first = 0;
     int status = CLI_EXIT_OK;
-    int failed = cli_options_parse(&table, argc, argv, &settings, &first, &error);
+    int failed = cli_options_parse(&cli_doctor_table, argc, argv, &settings, &first, &error);
 
     if (failed == ADK_OK && settings.help)
         return put(NULL, false);
@@ -128,5 +128,5 @@ int cli_cmd_doctor(int argc, char **argv)
         failed = examine(settings.json, &error, &status);
     if (failed == ADK_OK)
         return status;
-    return cli_tell_error(error, settings.json || cli_options_have_flag(&table, argc, argv, "json"));
+    return cli_tell_error(error, settings.json || cli_options_have_flag(&cli_doctor_table, argc, argv, "json"));
 }

@@ -21,6 +21,7 @@ static const struct cli_option options[] = {
     {'c', "code", "CODE", CLI_TEXT, FIELD(code), .ends_options = true,
      .help = "run CODE instead of a file; ends the options"},
     {'l', "language", "WORD", CLI_TEXT, FIELD(language), .check = cli_run_check_language,
+     .choices = "wasm rust python javascript typescript command",
      .help = "wasm, python, ...; default: by the file's ending"},
     {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1,
      .help = "deadline: 1ns 5us 500ms 2s 1m; default: 30s"},
@@ -38,16 +39,17 @@ static const struct cli_option options[] = {
     {'\0', "output-limit", "SIZE", CLI_SIZE, FIELD(output_limit), .least = 1, .most = ADK_OUTPUT_LIMIT_MAX_BYTES,
      .help = "what each stream may bring; --json: 1MiB"},
     {'\0', "output-policy", "WORD", CLI_TEXT, FIELD(output_policy), .check = cli_run_check_output_policy,
-     .help = "beyond it: truncate (default) or stop"},
+     .choices = "truncate stop", .help = "beyond it: truncate (default) or stop"},
     {'\0', "fuel", "N", CLI_NUMBER, FIELD(fuel), .least = 1, .help = "stop after N units of work"},
     {'\0', "seed", "N", CLI_NUMBER, FIELD(seed), .help = "random numbers are a stream from N"},
     {'\0', "clock", "TIME", CLI_TIME, FIELD(clock), .help = "clocks are virtual, from RFC 3339 TIME or ns"},
     {'\0', "json", NULL, CLI_FLAG, FIELD(json), .help = "print a report, one JSON object, nothing else"},
+    {'\0', "trace", "FILE|-", CLI_TEXT, FIELD(trace_path), .help = "append the run's span, a line of JSON"},
     {'v', "verbose", NULL, CLI_FLAG, FIELD(verbose), .help = "say what the run used"},
     {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
 };
 
-static const struct cli_option_table table = {"run", options, ADK_COUNT(options)};
+const struct cli_option_table cli_run_table = {"run", options, ADK_COUNT(options)};
 
 static int print_help(void)
 {
@@ -60,8 +62,8 @@ static int print_help(void)
     (void)fputs("Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...   or: ... -c CODE [ARG]...\n"
                 "Run a program that nobody has reviewed, within limits. Options end at FILE.\n\n",
                 out);
-    cli_options_print_help(&table, out);
-    (void)fputs("\nExamples:\n"
+    cli_options_print_help(&cli_run_table, out);
+    (void)fputs("Examples:\n"
                 "  adk-sandbox run -t 500ms -f /in.csv=data.csv -o /out=results stats.wasm\n"
                 "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
                 out);
@@ -89,6 +91,27 @@ static void make_interrupted_request(struct cli_run *run)
         run->request.code = adk_bytes_from_cstr("(module (func (export \"_start\")))");
 }
 
+/* The program is compiled: what comes now is its own. */
+static void end_progress(void *data, uint32_t phase)
+{
+    (void)phase;
+    cli_progress_stop(data);
+}
+
+static int execute_request(struct cli_run *run, const char *name, adk_error **ret_error)
+{
+    int failed = ADK_OK;
+
+    cli_trace_attach(&run->trace, &run->request);
+    if (!run->settings.json && cli_progress_start(&run->progress, name)) {
+        run->request.on_phase = end_progress;
+        run->request.phase_data = &run->progress;
+    }
+    failed = adk_backend_execute(run->backend, &run->request, run->cancel, &run->result, ret_error);
+    cli_progress_stop(&run->progress);
+    return failed;
+}
+
 /* From settings to result. */
 static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_error)
 {
@@ -100,7 +123,10 @@ static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_e
     if (failed != ADK_OK)
         return failed;
     cli_streams_open(&run->streams, run->settings.output_limit.value, run->signals.wake_fd);
-    failed = cli_run_request(run, argc, argv, ret_error);
+    if (run->settings.trace_path != NULL)
+        failed = cli_trace_open(&run->trace, run->settings.trace_path, ret_error);
+    if (failed == ADK_OK)
+        failed = cli_run_request(run, argc, argv, ret_error);
     if (failed == CLI_INTERRUPTED)
         make_interrupted_request(run);
     else if (failed != ADK_OK)
@@ -110,7 +136,7 @@ static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_e
         return failed;
     if (!run->settings.json)
         cli_streams_attach(&run->streams, &run->request);
-    return adk_backend_execute(run->backend, &run->request, run->cancel, &run->result, ret_error);
+    return execute_request(run, argc > 0 && run->settings.code == NULL ? argv[0] : "-c", ret_error);
 }
 
 /* Brings the files back, however the run ended. */
@@ -128,6 +154,7 @@ static void dispose(struct cli_run *run)
 {
     cli_signals_stop(&run->signals);
     cli_streams_close(&run->streams);
+    cli_trace_close(&run->trace);
     adk_result_free(run->result);
     adk_backend_free(run->backend);
     adk_cancel_free(run->cancel);
@@ -144,16 +171,28 @@ static void dispose(struct cli_run *run)
     free(run->outputs);
 }
 
+/* The exit status: that of the run, unless its trace could not be written, which even a report cannot hold. */
+static int put_trace(struct cli_run *run, int status)
+{
+    adk_error *error = NULL;
+
+    if (cli_trace_write(&run->trace, &error) == ADK_OK)
+        return status;
+    return cli_tell_error(error, false);
+}
+
 static int run_and_tell(struct cli_run *run, int argc, char **argv)
 {
     adk_error *error = NULL;
     int failed = execute(run, argc, argv, &error);
+    int status = 0;
 
     cli_signals_run_over(&run->signals);
     if (failed != ADK_OK)
-        return cli_tell_error(error, run->settings.json);
+        return put_trace(run, cli_tell_error(error, run->settings.json));
     save(run);
-    return run->settings.json ? cli_run_report(run) : cli_run_tell(run);
+    status = run->settings.json ? cli_run_report(run) : cli_run_tell(run);
+    return put_trace(run, status);
 }
 
 int cli_cmd_run(int argc, char **argv)
@@ -161,16 +200,17 @@ int cli_cmd_run(int argc, char **argv)
     struct cli_run run = {
         .request = ADK_REQUEST_INIT,
         .signals = CLI_SIGNALS_INIT,
+        .trace = CLI_TRACE_INIT,
         .settings.timeout.value = TIMEOUT_DEFAULT_NS,
         .streams = {.out.writer.own_fd = -1, .err.writer.own_fd = -1},
     };
     adk_error *error = NULL;
     int first = 0;
     int status = 0;
-    int failed = cli_options_parse(&table, argc, argv, &run.settings, &first, &error);
+    int failed = cli_options_parse(&cli_run_table, argc, argv, &run.settings, &first, &error);
 
     if (failed != ADK_OK)
-        status = cli_tell_error(error, cli_options_have_flag(&table, argc, argv, "json"));
+        status = cli_tell_error(error, cli_options_have_flag(&cli_run_table, argc, argv, "json"));
     else if (run.settings.help)
         status = print_help();
     else

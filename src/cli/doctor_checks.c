@@ -8,10 +8,12 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <adk/sandbox.h>
 
 #include "base/cleanup.h"
+#include "cli/cache.h"
 #include "cli/doctor.h"
 #include "cli/doctor_guests.h"
 #include "cli/escape.h"
@@ -284,10 +286,44 @@ static void check_processors(struct cli_checks *checks)
     add(checks, "processors", CLI_CHECK_OK, "%ld", configured);
 }
 
+/* What `compile` keeps. `run` does without what it cannot use, and says nothing: here it is said. */
+static void check_cache(struct cli_checks *checks)
+{
+    adk_wasm_options options = ADK_WASM_OPTIONS_INIT;
+    struct cli_cache cache;
+    struct cli_name shown;
+    adk_backend *backend = NULL;
+    adk_error *error = NULL;
+    const char *why = "out of memory";
+
+    if (cli_cache_find(&cache, NULL) != ADK_OK) {
+        add(checks, "compiled modules", CLI_CHECK_REDUCED,
+            "there is no place to keep them: set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME");
+        return;
+    }
+    options.slots = 1;
+    options.disk_cache_cstr = cache.directory;
+    options.disk_key_cstr = cache.key;
+    if (access(cache.directory, F_OK) != 0) {
+        add(checks, "compiled modules", CLI_CHECK_OK, "none are kept; adk-sandbox compile does");
+    } else if (adk_wasm_backend_new(&options, &backend, &error) == ADK_OK) {
+        add(checks, "compiled modules", CLI_CHECK_OK, "kept in %s", cli_name_cstr(cache.directory, &shown));
+    } else {
+        if (error != NULL)
+            why = cli_name_cstr(adk_error_message_cstr(error), &shown);
+        add(checks, "compiled modules", CLI_CHECK_REDUCED, "%s: remove the directory and the key, and compile again",
+            why);
+    }
+    adk_backend_free(backend);
+    adk_error_free(error);
+    cli_cache_free(&cache);
+}
+
 int cli_checks_run(struct cli_checks *checks, adk_error **ret_error)
 {
     *checks = (struct cli_checks){0};
     check_backend(checks);
+    check_cache(checks);
     check_address_space(checks);
     check_stack(checks);
     check_processors(checks);

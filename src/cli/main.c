@@ -18,13 +18,17 @@
 
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
+static int cmd_completion(int argc, char **argv);
 
 static const struct cli_command commands[] = {
-    {"run", "run a program within limits", cli_cmd_run},
-    {"compile", "compile modules ahead of time", cli_cmd_compile},
-    {"doctor", "say what this machine can enforce", cli_cmd_doctor},
-    {"help", "show this, or a command's own help", cmd_help},
-    {"version", "show the version and that of the engine", cmd_version},
+    {"run", "run a program within limits", cli_cmd_run, &cli_run_table, "FILE"},
+    {"compile", "compile modules ahead of time", cli_cmd_compile, &cli_compile_table, "FILE"},
+    {"doctor", "say what this machine can enforce", cli_cmd_doctor, &cli_doctor_table, NULL},
+    {"capabilities", "say what each backend enforces and runs", cli_cmd_capabilities, &cli_capabilities_table, NULL},
+    {"completion", "write what a shell completes this command by", cmd_completion, &cli_completion_table,
+     "bash|zsh|fish|json"},
+    {"help", "show this, or a command's own help", cmd_help, NULL, "COMMAND"},
+    {"version", "show the version and that of the engine", cmd_version, NULL, NULL},
 };
 
 static const struct cli_command *find_command(const char *name)
@@ -66,7 +70,7 @@ static int print_help(void)
                 "Runs code that nobody has reviewed, and reports truthfully what happened.\n\nCommands:\n",
                 out);
     for (size_t i = 0; i < ADK_COUNT(commands); i++)
-        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].summary);
     (void)fputs("\nExamples:\n"
                 "  adk-sandbox run hello.wasm one two\n"
                 "  adk-sandbox run --json -t 2s -m 32MiB hello.wat\n"
@@ -107,6 +111,11 @@ static int cmd_version(int argc, char **argv)
         return CLI_EXIT_FAILED;
     }
     return cli_put_stdout(adk_bytes_make(text, (size_t)size));
+}
+
+static int cmd_completion(int argc, char **argv)
+{
+    return cli_cmd_completion(commands, ADK_COUNT(commands), argc, argv);
 }
 
 /*

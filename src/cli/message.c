@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -18,7 +17,7 @@
 /* It has stopped: no further message waits for it. */
 static bool reader_stalled;
 
-static bool has_colour(void)
+bool cli_has_colour(void)
 {
     const char *no_color = getenv("NO_COLOR");
     const char *term = getenv("TERM");
@@ -61,7 +60,7 @@ void cli_message(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    put_formatted(has_colour() ? "\033[1madk-sandbox:\033[0m " : "adk-sandbox: ", format, args);
+    put_formatted(cli_has_colour() ? "\033[1madk-sandbox:\033[0m " : "adk-sandbox: ", format, args);
     va_end(args);
 }
 

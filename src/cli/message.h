@@ -4,6 +4,8 @@
 #ifndef ADK_CLI_MESSAGE_H
 #define ADK_CLI_MESSAGE_H
 
+#include <stdbool.h>
+
 #include <adk/defs.h>
 #include <adk/error.h>
 
@@ -15,6 +17,9 @@ void cli_message(const char *format, ...) ADK_PRINTF(1, 2);
 
 /** The same without the prefix: a line that belongs to the message before it. */
 void cli_message_more(const char *format, ...) ADK_PRINTF(1, 2);
+
+/** Whether messages have colours: on a terminal that has them, unless NO_COLOR says otherwise. */
+bool cli_has_colour(void);
 
 /** Makes an error and returns its code. */
 int cli_fail(adk_error **ret_error, int code, int system_errno, const char *format, ...) ADK_PRINTF(4, 5);

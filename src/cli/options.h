@@ -47,6 +47,7 @@ struct cli_option {
     const char *(*check)(const char *text); /* of a text: NULL, or what is wrong with it */
     bool ends_options;                      /* what follows its value is not ours */
     const char *help;
+    const char *choices; /* of a text: the words it may be, with a space between two, for completion; or NULL */
 };
 
 struct cli_option_table {

@@ -21,8 +21,12 @@ int cli_put_report(const char *text)
 /* Writes the report of a call that failed; with no memory even for that, a constant. */
 static int put_error_report(const adk_error *error)
 {
-    static const char out_of_memory[] = "{\"report\":1,\"status\":\"error\",\"outcome\":null,\"exit_code\":null,"
-                                        "\"reason\":\"nomem\",\"message\":\"out of memory\"}";
+    static const char out_of_memory[] =
+        "{\"report\":1,\"status\":\"error\",\"outcome\":null,\"phase\":null,\"exit_code\":null,\"trap\":null,"
+        "\"reason\":\"nomem\",\"message\":\"out of memory\",\"stdout\":\"\",\"stderr\":\"\","
+        "\"bytes\":{\"stdout\":0,\"stderr\":0},\"truncated\":{\"stdout\":false,\"stderr\":false},\"duration_ms\":0,"
+        "\"usage\":null,\"limits\":null,\"files\":[],\"files_complete\":true,\"backend\":null,\"language\":null,"
+        "\"isolation\":null,\"hint\":null}";
     char *text = NULL;
     int status = 0;
 

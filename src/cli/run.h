@@ -12,7 +12,9 @@
 #include "cli/input.h"
 #include "cli/notes.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/run_streams.h"
+#include "cli/run_trace.h"
 #include "cli/signals.h"
 
 /** What the command line says. Texts are borrowed from argv. */
@@ -21,6 +23,7 @@ struct cli_run_settings {
     const char *language;
     const char *stdin_path;
     const char *output_policy;
+    const char *trace_path;
     struct cli_list env;
     struct cli_list files;
     struct cli_list outs;
@@ -36,7 +39,7 @@ struct cli_run_settings {
     bool help;
 };
 
-/** A run and all it owns; zero to begin with, but for the signals. */
+/** A run and all it owns; zero to begin with, but for the signals and the trace. */
 struct cli_run {
     struct cli_run_settings settings;
     adk_request request;
@@ -54,6 +57,8 @@ struct cli_run {
     adk_error *save_error;
     struct cli_signals signals;
     struct cli_streams streams;
+    struct cli_trace trace;
+    struct cli_progress progress;
 };
 
 /** What is wrong with a text given to -e, -l, --output-policy; NULL where nothing is. */
@@ -72,6 +77,10 @@ int cli_run_set_files(struct cli_run *run, adk_error **ret_error);
 
 /** Says how the run ended, without --json; the streams are finished with. Returns the exit status. */
 int cli_run_tell(struct cli_run *run);
+
+/** Whether that ends with a summary: on a terminal, for a run that did not simply succeed. Then cli_run_summary() writes it. */
+bool cli_run_summarises(const struct cli_run *run);
+void cli_run_summary(const struct cli_run *run);
 
 /** The same as a report. */
 int cli_run_report(struct cli_run *run);

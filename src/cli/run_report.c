@@ -77,36 +77,52 @@ static void tell_memory_limit(const adk_result *result, const adk_limits *limits
     tell_trap(result, what);
 }
 
-static void tell_outcome(const adk_result *result)
+/* Of a run that did not come to an end of its own: one line. */
+static void tell_stopped(const adk_result *result, const adk_limits *limits)
 {
-    adk_limits limits = ADK_LIMITS_INIT;
     char figure[CLI_FIGURE_SIZE];
     char phase[CLI_FIGURE_SIZE];
+
+    switch (adk_result_outcome(result)) {
+    case ADK_OUTCOME_TIMED_OUT:
+        cli_message("timed out after %s%s", cli_duration_to_text(limits->timeout_ns, figure), in_phase(result, phase));
+        return;
+    case ADK_OUTCOME_FUEL_EXHAUSTED:
+        cli_message("fuel exhausted after %" PRIu64 " units%s", limits->fuel, in_phase(result, phase));
+        return;
+    case ADK_OUTCOME_OUTPUT_LIMIT:
+        cli_message("stopped at the output limit of %s", cli_size_to_text(limits->output_limit_bytes, figure));
+        return;
+    case ADK_OUTCOME_CANCELLED:
+        cli_message("cancelled%s", in_phase(result, phase));
+        return;
+    default:
+        cli_message("died by signal %" PRIu32, adk_result_exit_code(result));
+    }
+}
+
+/* `briefly`: what the summary says is left to it. */
+static void tell_outcome(const adk_result *result, bool briefly)
+{
+    adk_limits limits = ADK_LIMITS_INIT;
 
     adk_result_limits(result, &limits);
     switch (adk_result_outcome(result)) {
     case ADK_OUTCOME_EXITED:
         return;
+    case ADK_OUTCOME_TIMED_OUT:
+    case ADK_OUTCOME_FUEL_EXHAUSTED:
+    case ADK_OUTCOME_OUTPUT_LIMIT:
+    case ADK_OUTCOME_CANCELLED:
+    case ADK_OUTCOME_SIGNALED:
+        if (!briefly)
+            tell_stopped(result, &limits);
+        return;
     case ADK_OUTCOME_TRAPPED:
         tell_trap(result, "trapped");
         return;
-    case ADK_OUTCOME_TIMED_OUT:
-        cli_message("timed out after %s%s", cli_duration_to_text(limits.timeout_ns, figure), in_phase(result, phase));
-        return;
     case ADK_OUTCOME_MEMORY_LIMIT:
         tell_memory_limit(result, &limits);
-        return;
-    case ADK_OUTCOME_FUEL_EXHAUSTED:
-        cli_message("fuel exhausted after %" PRIu64 " units%s", limits.fuel, in_phase(result, phase));
-        return;
-    case ADK_OUTCOME_OUTPUT_LIMIT:
-        cli_message("stopped at the output limit of %s", cli_size_to_text(limits.output_limit_bytes, figure));
-        return;
-    case ADK_OUTCOME_CANCELLED:
-        cli_message("cancelled%s", in_phase(result, phase));
-        return;
-    case ADK_OUTCOME_SIGNALED:
-        cli_message("died by signal %" PRIu32, adk_result_exit_code(result));
         return;
     default:
         tell_detail(adk_outcome_cstr(adk_result_outcome(result)), adk_reason_cstr(adk_result_reason(result)),
@@ -184,8 +200,9 @@ static int tell_save_error(struct cli_run *run)
 /* Whether anything is to be said at all. */
 static bool has_messages(const struct cli_run *run)
 {
-    return adk_result_outcome(run->result) != ADK_OUTCOME_EXITED || run->settings.verbose || run->notes.count > 0 ||
-           run->save_failed != ADK_OK || run->streams.out.dropped_bytes > 0 || run->streams.err.dropped_bytes > 0;
+    return adk_result_outcome(run->result) != ADK_OUTCOME_EXITED || cli_run_summarises(run) || run->settings.verbose ||
+           run->notes.count > 0 || run->save_failed != ADK_OK || run->streams.out.dropped_bytes > 0 ||
+           run->streams.err.dropped_bytes > 0;
 }
 
 /* The exit status that the streams ask for; 0 where all is well, and then how the run ended has been told. */
@@ -197,7 +214,7 @@ static int tell_run(struct cli_run *run)
         failed = tell_failed_stream(&run->streams.err, "standard error");
     if (failed != 0)
         return failed;
-    tell_outcome(run->result);
+    tell_outcome(run->result, cli_run_summarises(run));
     tell_dropped(&run->streams.out, "standard output");
     tell_dropped(&run->streams.err, "standard error");
     return 0;
@@ -214,6 +231,8 @@ int cli_run_tell(struct cli_run *run)
     save_failed = tell_save_error(run);
     if (failed == 0 && run->settings.verbose)
         tell_usage(run->result);
+    if (failed == 0 && cli_run_summarises(run))
+        cli_run_summary(run);
     if (save_failed != 0)
         return save_failed;
     return failed != 0 ? failed : adk_result_exit_status(run->result);

@@ -148,13 +148,13 @@ static wasmtime_error_t *live(const struct wasm *wasm, adk__run *run, const adk_
     wasmtime_instance_t instance;
     wasmtime_error_t *error;
 
-    run->phase = ADK_PHASE_INSTANTIATE;
+    adk__run_enter(run, ADK_PHASE_INSTANTIATE);
     error = adk_engine_instantiate(pre, store, &instance);
     ready_ns = adk__now_ns();
     usage->instantiate_ns = ready_ns - start_ns;
     if (error != NULL)
         return error;
-    run->phase = ADK_PHASE_RUN;
+    adk__run_enter(run, ADK_PHASE_RUN);
     if (module->has_initialize)
         error = adk_engine_call(store, &instance, "_initialize", strlen("_initialize"));
     if (error == NULL && module->has_entry)

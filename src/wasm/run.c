@@ -237,6 +237,15 @@ void adk__run_end(adk__run *run)
         free_run(run);
 }
 
+void adk__run_enter(adk__run *run, adk_phase phase)
+{
+    const adk_request *request = run->request;
+
+    run->phase = phase;
+    if (request->on_phase != NULL)
+        request->on_phase(request->phase_data, phase);
+}
+
 void adk__run_stop(adk__run *run, adk__cause cause, adk_phase phase)
 {
     if (run->cause != ADK__CAUSE_NONE)

@@ -67,6 +67,9 @@ ADK_MUST_USE int adk__run_begin(const adk_request *request, adk_cancel *cancel, 
 /** Ends it: nothing of it can reach the next. */
 void adk__run_end(adk__run *run);
 
+/** Notes that the run goes on to `phase`, and tells who wants to know. */
+void adk__run_enter(adk__run *run, adk_phase phase);
+
 /** Sets the cause, unless there is one already. */
 void adk__run_stop(adk__run *run, adk__cause cause, adk_phase phase);
 

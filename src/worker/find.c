@@ -3,8 +3,10 @@
  */
 #include "worker/protocol.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <link.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,21 +19,47 @@
 #ifndef ADK_LIBEXEC_DIR
 #define ADK_LIBEXEC_DIR "/usr/local/libexec/adk-sandbox"
 #endif
+/* From the directory of the shared library to that of the helper program. */
+#ifndef ADK_LIBEXEC_FROM_LIB
+#define ADK_LIBEXEC_FROM_LIB "/../libexec/adk-sandbox"
+#endif
 
-/* The directory of the running program, without a slash at its end. */
+/* Cuts a path down to its directory, without a slash at its end. */
+static bool cut_to_directory(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash != NULL)
+        *slash = '\0';
+    return slash != NULL;
+}
+
+/*
+ * The directory of the shared library that this is part of. There is none where the library is part of the program,
+ * of which the linker knows no more than what it was called by.
+ */
+static bool library_directory(char *ret_directory, size_t size)
+{
+    static const char here;
+    struct link_map *map = NULL;
+    Dl_info info;
+
+    if (dladdr1(&here, &info, (void **)&map, RTLD_DL_LINKMAP) == 0 || map == NULL || map->l_name == NULL ||
+        map->l_name[0] != '/' || strlen(map->l_name) >= size)
+        return false;
+    (void)memccpy(ret_directory, map->l_name, '\0', size);
+    return cut_to_directory(ret_directory);
+}
+
+/* The directory of the running program. */
 static bool program_directory(char *ret_directory, size_t size)
 {
     ssize_t length = readlink("/proc/self/exe", ret_directory, size - 1);
-    char *slash;
 
     if (length <= 0 || (size_t)length >= size - 1)
         return false;
     ret_directory[length] = '\0';
-    slash = strrchr(ret_directory, '/');
-    if (slash == NULL)
-        return false;
-    *slash = '\0';
-    return true;
+    return cut_to_directory(ret_directory);
 }
 
 static int take_if_there(const char *directory, const char *below, char **ret_path)
@@ -73,6 +101,8 @@ int adk__worker_find(const char *given, char **ret_path)
         failed = take_if_there(directory, "", ret_path);
         if (!failed && *ret_path == NULL)
             failed = take_if_there(directory, "/../libexec/adk-sandbox", ret_path);
+        if (!failed && *ret_path == NULL && library_directory(directory, sizeof(directory)))
+            failed = take_if_there(directory, ADK_LIBEXEC_FROM_LIB, ret_path);
     }
     if (!failed && *ret_path == NULL)
         failed = take_if_there(ADK_LIBEXEC_DIR, "", ret_path);

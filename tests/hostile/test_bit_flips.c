@@ -17,8 +17,9 @@ struct flipping {
     const char *wrong;
 };
 
-/* A bent module that still is one may do what it wants, within its limits; it must not be told as something it was not. */
-static const char *run_bent(struct flipping *f, const uint8_t *code)
+/* A bent module that still is one may do what it wants, within its limits; it must not be told as something it was not.
+ * *ret_late says that the call came back after its deadline. */
+static const char *run_bent(struct flipping *f, const uint8_t *code, bool *ret_late)
 {
     adk_request request = ADK_REQUEST_INIT;
     uint64_t start_ns = adk_test_now_ns();
@@ -33,8 +34,7 @@ static const char *run_bent(struct flipping *f, const uint8_t *code)
     if (adk_backend_execute(f->backend, &request, NULL, &result, NULL) != ADK_OK)
         return "the call failed";
     wrong = adk_hostile_contradiction(result);
-    if (wrong == NULL && adk_test_now_ns() - start_ns > SECOND + adk_test_slack_ns())
-        wrong = "it took longer than its deadline";
+    *ret_late = adk_test_now_ns() - start_ns > SECOND + adk_test_slack_ns();
     f->outcomes[adk_result_outcome(result)]++;
     adk_result_free(result);
     return wrong;
@@ -44,6 +44,8 @@ static void *flip(void *data)
 {
     struct flipping *f = data;
     uint8_t *bent = malloc(f->binary.size);
+
+    bool late;
 
     f->wrong = bent == NULL ? "no memory" : NULL;
     for (unsigned i = 0; i < f->count && f->wrong == NULL; i++) {
@@ -55,7 +57,11 @@ static void *flip(void *data)
 
             bent[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
-        f->wrong = run_bent(f, bent);
+        f->wrong = run_bent(f, bent, &late);
+        if (late && f->wrong == NULL) { /* on a busy machine anything may be late, but hardly the same thing twice */
+            f->wrong = run_bent(f, bent, &late);
+            f->wrong = late ? "it took longer than its deadline" : f->wrong;
+        }
     }
     free(bent);
     return NULL;

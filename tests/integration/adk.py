@@ -11,6 +11,11 @@ import tempfile
 import time
 import unittest
 
+try:
+    import jsonschema
+except ImportError:  # Debian: python3-jsonschema
+    jsonschema = None
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 COMMAND = os.environ.get("ADK_SANDBOX") or os.path.join(ROOT, "build", "dev", "adk-sandbox")
@@ -60,6 +65,13 @@ def violations(value, schema, at="report"):
         for number, item in enumerate(value):
             found += violations(item, schema["items"], "%s[%d]" % (at, number))
     return found
+
+
+def schema_violations(report):
+    """The same as the schema's own language has it; nothing where the package for it is missing."""
+    if jsonschema is None:
+        return []
+    return [error.message for error in jsonschema.Draft202012Validator(SCHEMA).iter_errors(report)]
 
 
 # A module that does nothing but what is pasted into its _start; `fd_write`, `proc_exit` and a page of memory are there.
@@ -222,6 +234,8 @@ class Case(unittest.TestCase):
         self.assertEqual(done.stderr, b"", str(done))
         parsed = json.loads(done.stdout.decode("utf-8"), object_pairs_hook=self.no_duplicates)
         self.assertIsInstance(parsed, dict)
+        if "report" in parsed:
+            self.assertEqual(schema_violations(parsed), [])
         return parsed
 
     def no_duplicates(self, pairs):

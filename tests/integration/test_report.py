@@ -201,6 +201,24 @@ class Help(adk.Case):
         self.assertIn(done.status, (0, 1))
         self.assertTrue(done.stdout)
 
+    def test_doctor_on_compiled_modules(self):
+        def seen(**env):
+            base = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "HOME"))}
+            report = self.one_object(self.ran("doctor", "--json", env={**base, **env}))
+            return next((check["status"], check["detail"]) for check in report["checks"]
+                        if check["name"] == "compiled modules")
+
+        self.assertEqual(seen(HOME=self.directory), ("ok", "none are kept; adk-sandbox compile does"))
+        self.assertEqual(seen(), ("reduced", "there is no place to keep them: set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME"))
+        modules = os.path.join(self.directory, ".cache", "adk-sandbox", "modules")
+        self.expect(self.ran("compile", self.file("t.wat", wat_exit(0)), env={**os.environ, "HOME": self.directory,
+                                                                            "XDG_CACHE_HOME": "", "XDG_DATA_HOME": ""}), 0)
+        self.assertEqual(seen(HOME=self.directory), ("ok", "kept in " + modules))
+        os.chmod(modules, 0o777)
+        status, detail = seen(HOME=self.directory)
+        self.assertEqual(status, "reduced")
+        self.assertTrue(detail.endswith(": remove the directory and the key, and compile again"), detail)
+
     def test_exit_code_does_not_shadow_errors(self):
         self.assertEqual(self.report(wat_exit(125), outcome="exited", status=125)["exit_code"], 125)
         self.assertEqual(self.report(wat("(call $proc_exit (i32.const 2))"), outcome="exited", status=2)["exit_code"], 2)

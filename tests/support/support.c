@@ -28,6 +28,18 @@ __attribute__((visibility("default"))) void (*signal(int number, void (*handler)
 
 /* ---- the machine -------------------------------------------------------------------------------------------------- */
 
+void adk_test_keep_report(const char *report)
+{
+    const char *path = getenv("ADK_TEST_REPORTS");
+    FILE *out = path == NULL ? NULL : fopen(path, "a");
+
+    if (path == NULL)
+        return;
+    assert_non_null(out);
+    assert_true(fprintf(out, "%s\n", report) > 0);
+    assert_int_equal(fclose(out), 0);
+}
+
 bool adk_test_under_valgrind(void)
 {
     return RUNNING_ON_VALGRIND != 0;

@@ -25,6 +25,9 @@
 
 /* ---- the machine -------------------------------------------------------------------------------------------------- */
 
+/** Adds a report to the file that ADK_TEST_REPORTS names, if it does: integration/test_schema.py looks at all of them. */
+void adk_test_keep_report(const char *report);
+
 /** Whether the tests run under valgrind, which dies of a guest's trap: it takes the engine's signals for its own. */
 bool adk_test_under_valgrind(void);
 

@@ -138,6 +138,7 @@ static void check_languages(uint32_t languages)
         assert_int_equal(adk_error_code(error), ADK_E_INVALID);
     } else if (adk_backend_execute(backend, &request, NULL, &result, &error) == ADK_OK) {
         assert_int_equal(adk_report_json(result, NULL, &text, NULL), ADK_OK);
+        adk_test_keep_report(text);
         adk_free(text);
     } else {
         assert_int_equal(adk_error_code(error), ADK_E_INVALID);

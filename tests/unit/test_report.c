@@ -13,6 +13,8 @@ static adk_result *make(const adk_request *given)
     adk_request request = ADK_REQUEST_INIT;
     adk_result *result = NULL;
 
+    request.timeout_ns = 1;
+    request.memory_limit_bytes = 1;
     request.output_limit_bytes = 10;
     assert_int_equal(adk_result_new(given == NULL ? &request : given, &result, NULL), ADK_OK);
     return result;
@@ -28,6 +30,7 @@ static json_t *report_of(adk_result *result)
     adk__result_seal(result, "wasm", "wasm", "wasm");
     assert_int_equal(adk_report_json(result, NULL, &text, NULL), ADK_OK);
     assert_null(strchr(text, '\n'));
+    adk_test_keep_report(text);
     json = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (json == NULL)
         fail_msg("no JSON: %s: %s", why.text, text);
@@ -343,6 +346,8 @@ static void test_numbers_above_2_to_the_53rd(void **state)
     json_t *json;
 
     (void)state;
+    request.timeout_ns = 1;
+    request.memory_limit_bytes = 1;
     request.output_limit_bytes = 10;
     request.output_policy = ADK_OUTPUT_STOP;
     request.flags = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK;
@@ -377,6 +382,8 @@ static void test_a_seed_of_0_is_reported(void **state)
     json_t *json;
 
     (void)state;
+    request.timeout_ns = 1;
+    request.memory_limit_bytes = 1;
     request.output_limit_bytes = 10;
     request.flags = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK;
     result = make(&request);
@@ -395,6 +402,7 @@ static void test_error_reports(void **state)
 
     (void)state;
     assert_int_equal(adk_report_error_json(error, &text, NULL), ADK_OK);
+    adk_test_keep_report(text);
     json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     for (size_t i = 0; i < KEYS; i++)
@@ -421,6 +429,7 @@ static void test_words_that_are_not_text(void **state)
     options.output_error_cstr = "cannot write \"a\xff\"";
     adk__result_seal(result, "back\xc3", "wasm", "wasm");
     assert_int_equal(adk_report_json(result, &options, &text, NULL), ADK_OK);
+    adk_test_keep_report(text);
     json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     assert_string_equal(string_of(json, "output_error"), "cannot write \"a\\xff\"");
@@ -437,6 +446,7 @@ static void test_an_error_report_without_an_error(void **state)
 
     (void)state;
     assert_int_equal(adk_report_error_json(NULL, &text, NULL), ADK_OK);
+    adk_test_keep_report(text);
     json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(json);
     assert_string_equal(string_of(json, "reason"), "nomem");

@@ -22,6 +22,12 @@ static int on_stream(void *data, adk_bytes bytes)
     return 0;
 }
 
+static void on_phase(void *data, uint32_t phase)
+{
+    (void)data;
+    (void)phase;
+}
+
 static void on_trace(void *data, const adk_span *span)
 {
     (void)data;
@@ -74,6 +80,8 @@ static void fill(struct original *o)
     r->stream_data = &o->data;
     r->on_trace = on_trace;
     r->trace_data = &o->text;
+    r->on_phase = on_phase;
+    r->phase_data = &o->env;
     r->module = (const adk_wasm_module *)(const void *)&o->data;
     o->files[0] = (adk_file){adk_bytes_from_cstr(o->text[5]), adk_bytes_from_cstr(o->text[6]), NULL};
     o->files[1] = (adk_file){adk_bytes_from_cstr(o->text[6]), adk_bytes_make(NULL, 0), o->host_path};
@@ -102,6 +110,8 @@ static void check_scalars(const adk_request *copy, const struct original *o)
     assert_true(copy->on_stdout == on_stream && copy->on_stderr == on_stream && copy->on_trace == on_trace);
     assert_ptr_equal(copy->stream_data, &o->data);
     assert_ptr_equal(copy->trace_data, &o->text);
+    assert_true(copy->on_phase == on_phase);
+    assert_ptr_equal(copy->phase_data, &o->env);
     assert_ptr_equal(copy->module, &o->data);
 }
 
@@ -143,7 +153,7 @@ static void test_everything_is_copied(void **state)
 static void test_all_fields_are_known(void **state)
 {
     (void)state;
-    assert_int_equal(sizeof(adk_request), offsetof(adk_request, outputs_limit_bytes) + sizeof(uint64_t));
+    assert_int_equal(sizeof(adk_request), offsetof(adk_request, phase_data) + sizeof(void *));
     assert_int_equal(sizeof(adk_file), sizeof(adk_bytes) * 2 + sizeof(char *));
     assert_int_equal(sizeof(adk_env), sizeof(adk_bytes) * 2);
 }

@@ -41,6 +41,7 @@ static json_t *report_of(adk_backend *backend, const adk_request *request)
     json_t *json;
 
     assert_int_equal(adk_report_json(result, NULL, &text, NULL), ADK_OK);
+    adk_test_keep_report(text);
     json = json_loads(text, 0, NULL);
     assert_non_null(json);
     (void)json_object_del(json, "duration_ms"); /* time is all that may differ, and what the cache held */

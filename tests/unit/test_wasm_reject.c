@@ -264,6 +264,7 @@ static void test_positions_cannot_be_forged(void **state)
         for (size_t k = 0; k < message.size; k++)
             assert_true(((const unsigned char *)message.data)[k] >= 0x20);
         assert_int_equal(adk_report_json(result, NULL, &report, NULL), ADK_OK);
+        adk_test_keep_report(report);
         assert_non_null(strstr(report, "\"reason\":\"malformed\""));
         adk_free(report);
         adk_result_free(result);

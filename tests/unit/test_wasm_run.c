@@ -775,6 +775,43 @@ static void test_tracing(void **state)
     assert_true(traced.span.duration_ns >= traced.span.run_ns);
 }
 
+struct phases {
+    uint32_t seen[8];
+    size_t count;
+};
+
+static void on_phase(void *data, uint32_t phase)
+{
+    struct phases *phases = data;
+
+    assert_true(phases->count < 8);
+    phases->seen[phases->count++] = phase;
+}
+
+static void test_phases(void **state)
+{
+    static const struct {
+        const char *code;
+        size_t count;
+    } cases[] = {
+        {GUEST_EXITS("42"), 2},
+        {"(module (memory 1) (data (i32.const 70000) \"x\") (func (export \"_start\")))", 1}, /* while instantiated */
+        {"nonsense", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        adk_request request = adk_test_request(cases[i].code);
+        struct phases phases = {0};
+
+        request.on_phase = on_phase;
+        request.phase_data = &phases;
+        adk_result_free(adk_test_execute(*state, &request, NULL));
+        assert_int_equal(phases.count, cases[i].count);
+        assert_true(phases.count < 1 || phases.seen[0] == ADK_PHASE_INSTANTIATE);
+        assert_true(phases.count < 2 || phases.seen[1] == ADK_PHASE_RUN);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -822,6 +859,7 @@ int main(void)
         cmocka_unit_test(test_preparing_a_bad_module_says_why),
         cmocka_unit_test(test_row_18_and_23_usage),
         cmocka_unit_test(test_tracing),
+        cmocka_unit_test(test_phases),
     };
 
     return cmocka_run_group_tests_name("wasm_run", tests, adk_test_setup, adk_test_teardown);
