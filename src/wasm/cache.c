@@ -492,30 +492,27 @@ void adk__cache_stats(adk__cache *cache, adk_wasm_stats *stats)
     stats->helpers = atomic_load(&cache->compilers->used);
 }
 
-int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal, adk__module **ret_module,
-                   adk_cache_state *ret_state, adk_error **ret_error)
+/* For what the front of this CPU does not have. */
+static int get_from_all(adk__cache *cache, const adk__cache_wish *wish, const adk__front_key *key,
+                        adk__refusal *ret_refusal, adk__module **ret_module, adk_cache_state *ret_state,
+                        adk_error **ret_error)
 {
-    const adk__front_key key = key_of(cache, wish);
     adk__cache_entry *entry;
     bool collision;
     bool done = false;
     int status = ADK_OK;
 
-    *ret_state = ADK_CACHE_HIT;
-    *ret_module = adk__front_get(&cache->fronts[wish->shard], &key);
-    if (ADK_LIKELY(*ret_module != NULL))
-        return ADK_OK;
     *ret_state = ADK_CACHE_MISS;
     adk__source_check_size(wish->code, ret_refusal);
     (void)pthread_mutex_lock(&cache->mutex);
     done = ret_refusal->reason != ADK_REASON_NONE;
-    while (!done && (entry = find(cache, wish, &key, &collision)) != NULL) {
+    while (!done && (entry = find(cache, wish, key, &collision)) != NULL) {
         *ret_state = ADK_CACHE_HIT;
         status = take(cache, entry, wish, ret_refusal, ret_module, &done, ret_error);
     }
-    if (!done && !is_known_as_slow(cache, &key, wish, ret_refusal)) {
+    if (!done && !is_known_as_slow(cache, key, wish, ret_refusal)) {
         *ret_state = ADK_CACHE_MISS;
-        entry = add(cache, wish, &key, !collision);
+        entry = add(cache, wish, key, !collision);
         status = entry == NULL ? adk__fail_nomem(ret_error)
                                : fill(cache, entry, wish, ret_refusal, ret_module, ret_state, ret_error);
     }
@@ -523,6 +520,23 @@ int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal 
         count(cache, wish, *ret_state, *ret_module, ret_refusal);
     (void)pthread_mutex_unlock(&cache->mutex);
     return status;
+}
+
+int adk__cache_get(adk__cache *cache, const adk__cache_wish *wish, adk__refusal *ret_refusal, adk__module **ret_module,
+                   adk_cache_state *ret_state, adk_error **ret_error)
+{
+    adk__front *front = &cache->fronts[wish->shard];
+    adk__front_key key;
+
+    *ret_state = ADK_CACHE_HIT;
+    *ret_module = adk__front_guess(front, wish->flavour, wish->code);
+    if (ADK_LIKELY(*ret_module != NULL))
+        return ADK_OK;
+    key = key_of(cache, wish);
+    *ret_module = adk__front_get(front, &key);
+    if (*ret_module != NULL)
+        return ADK_OK;
+    return get_from_all(cache, wish, &key, ret_refusal, ret_module, ret_state, ret_error);
 }
 
 /* ---- fork --------------------------------------------------------------------------------------------------------- */

@@ -39,19 +39,43 @@ static adk__front_slot *slot_of(adk__front *front, const adk__front_key *key)
     return &front->slots[(key->hash + key->flavour) % ADK__FRONT_SLOTS];
 }
 
+static bool is_it(const adk__front_slot *slot, uint64_t flavour, adk_bytes source)
+{
+    return slot->module != NULL && slot->key.flavour == flavour && slot->key.source.size == source.size &&
+           memcmp(slot->key.source.data, source.data, source.size) == 0;
+}
+
+/* With the lock held. */
+static adk__module *give(adk__front *front, adk__front_slot *slot)
+{
+    adk__module_hold_again(slot->module, front->shard);
+    slot->used = true;
+    front->hits++;
+    return slot->module;
+}
+
+adk__module *adk__front_guess(adk__front *front, uint64_t flavour, adk_bytes source)
+{
+    adk__module *module = NULL;
+    adk__front_slot *slot;
+
+    (void)pthread_mutex_lock(&front->mutex);
+    slot = front->guesses[source.size % ADK__FRONT_GUESSES];
+    if (slot != NULL && is_it(slot, flavour, source))
+        module = give(front, slot);
+    (void)pthread_mutex_unlock(&front->mutex);
+    return module;
+}
+
 adk__module *adk__front_get(adk__front *front, const adk__front_key *key)
 {
     adk__front_slot *slot = slot_of(front, key);
     adk__module *module = NULL;
 
     (void)pthread_mutex_lock(&front->mutex);
-    if (slot->module != NULL && slot->key.hash == key->hash && slot->key.flavour == key->flavour &&
-        slot->key.source.size == key->source.size &&
-        memcmp(slot->key.source.data, key->source.data, key->source.size) == 0) {
-        module = slot->module;
-        adk__module_hold_again(module, front->shard);
-        slot->used = true;
-        front->hits++;
+    if (slot->key.hash == key->hash && is_it(slot, key->flavour, key->source)) {
+        module = give(front, slot);
+        front->guesses[key->source.size % ADK__FRONT_GUESSES] = slot;
     }
     (void)pthread_mutex_unlock(&front->mutex);
     return module;

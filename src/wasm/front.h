@@ -15,7 +15,8 @@
 #include "base/lines.h"
 #include "wasm/module.h"
 
-#define ADK__FRONT_SLOTS 64
+#define ADK__FRONT_SLOTS   64
+#define ADK__FRONT_GUESSES 64
 
 /** What a module is found by. */
 typedef struct adk__front_key {
@@ -35,6 +36,7 @@ typedef struct adk__front {
     uint32_t shard;
     uint64_t hits;
     adk__front_slot slots[ADK__FRONT_SLOTS];
+    adk__front_slot *guesses[ADK__FRONT_GUESSES]; /* by the source's size: what was found last */
 } adk__front;
 
 /** Makes `count` fronts, of the shards 0 to count - 1. */
@@ -43,7 +45,11 @@ ADK_MUST_USE int adk__fronts_new(uint32_t count, adk__front **ret_fronts, adk_er
 /** Frees fronts, which are empty; NULL is fine. */
 void adk__fronts_free(adk__front *fronts, uint32_t count);
 
-/** The module, held for the front's shard on the caller's behalf, or NULL. */
+/**
+ * The module, held for the front's shard on the caller's behalf, or NULL. Where it is the one that was found last for a source
+ * of that size, comparing the two is all: adk__front_guess() needs no hash.
+ */
+adk__module *adk__front_guess(adk__front *front, uint64_t flavour, adk_bytes source);
 adk__module *adk__front_get(adk__front *front, const adk__front_key *key);
 
 /** Puts a module in, in place of one that may be where it belongs. key->source is borrowed until it is dropped. */

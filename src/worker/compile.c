@@ -29,7 +29,7 @@
 #include "worker/protocol.h"
 
 /* Smaller modules are compiled before a second thread has begun. */
-#define PARALLEL_MIN_BYTES ((uint64_t)64 << 10)
+#define PARALLEL_MIN_BYTES ((uint64_t)16 << 10)
 #define THREADS_MAX        8
 
 struct work {
