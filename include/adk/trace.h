@@ -26,6 +26,8 @@ struct adk_span {
     adk_outcome outcome;
     adk_phase phase;
     uint32_t exit_code;
+    const char
+        *traceparent_cstr; /**< W3C trace context of who asked for the run (adk/tool.h); NULL where none was given */
 };
 
 ADK_END_DECLS

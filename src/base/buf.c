@@ -22,10 +22,10 @@ static int grow(adk__buf *buf, size_t size, size_t max)
     size_t capacity = buf->capacity < 64 ? 64 : buf->capacity;
     uint8_t *data;
 
+    if (size > max) /* although there may be room: the first block is larger than a small maximum */
+        return -EFBIG;
     if (size <= buf->capacity)
         return 0;
-    if (size > max)
-        return -EFBIG;
     while (capacity < size)
         capacity = capacity > max / 2 ? max : capacity * 2;
     data = realloc(buf->data, capacity);

@@ -23,6 +23,7 @@ static int cmd_completion(int argc, char **argv);
 static const struct cli_command commands[] = {
     {"run", "run a program within limits", cli_cmd_run, &cli_run_table, "FILE"},
     {"compile", "compile modules ahead of time", cli_cmd_compile, &cli_compile_table, "FILE"},
+    {"mcp", "serve agents over the Model Context Protocol", cli_cmd_mcp, &cli_mcp_table, NULL},
     {"doctor", "say what this machine can enforce", cli_cmd_doctor, &cli_doctor_table, NULL},
     {"capabilities", "say what each backend enforces and runs", cli_cmd_capabilities, &cli_capabilities_table, NULL},
     {"completion", "write what a shell completes this command by", cmd_completion, &cli_completion_table,

@@ -123,6 +123,19 @@ int cli_writer_put(struct cli_writer *writer, adk_bytes bytes, uint64_t deadline
     return 0;
 }
 
+ssize_t cli_writer_try(struct cli_writer *writer, adk_bytes bytes)
+{
+    struct pollfd fd = {.fd = writer->fd, .events = POLLOUT};
+    ssize_t written;
+
+    if (writer->own_fd < 0 && !writer->is_socket && poll(&fd, 1, 0) <= 0)
+        return -EAGAIN;
+    written = write_some(writer, bytes.data, bytes.size);
+    if (written < 0)
+        return errno == EINTR ? -EAGAIN : -errno;
+    return written;
+}
+
 int cli_put_stdout(adk_bytes bytes)
 {
     struct cli_writer writer;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <adk/bytes.h>
 
@@ -33,6 +34,9 @@ void cli_writer_close(struct cli_writer *writer);
  * descriptor did, EPIPE when the reader has gone away, ENOSPC, …
  */
 int cli_writer_put(struct cli_writer *writer, adk_bytes bytes, uint64_t deadline_ns);
+
+/** Writes what there is room for and does not wait. Returns how much that was, or a negative errno value: -EAGAIN for nothing. */
+ssize_t cli_writer_try(struct cli_writer *writer, adk_bytes bytes);
 
 /**
  * Writes all of `bytes` to standard output and waits for it as long as it takes. Returns the exit status that follows:

@@ -1,17 +1,19 @@
 /*
  * The report: the one place that knows its JSON. docs/report.schema.json is its description; keep the two in step.
  */
-#include <adk/report.h>
+#include "core/report.h"
 
-#include <jansson.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "core/error.h"
+#include "core/json_text.h"
 #include "core/result.h"
 #include "core/struct_size.h"
+
+#define FIRST_ROOM_BYTES ((size_t)1000) /* a usual report; below what malloc() tidies up for */
 
 static void free_json(json_t *json)
 {
@@ -19,10 +21,13 @@ static void free_json(json_t *json)
 }
 ADK_DEFINE_AUTO(json_t, free_json);
 
-/* json_object_set_new() takes the value also on failure, and fails on NULL: a chain of these needs one check. */
+/*
+ * This takes the value also on failure, and fails on NULL: a chain of these needs one check. Keys are ours, and text has
+ * been checked before it becomes a string: jansson need not look at either again.
+ */
 static int set(json_t *object, const char *key, json_t *value)
 {
-    return json_object_set_new(object, key, value);
+    return json_object_set_new_nocheck(object, key, value);
 }
 
 static json_t *number(uint64_t value)
@@ -47,11 +52,16 @@ static json_t *escaped(adk_bytes bytes)
 }
 
 /* Whatever is not UTF-8 by the time it comes here is written escaped, rather than not at all. */
-static json_t *text(adk_bytes bytes)
+json_t *adk__report_text(adk_bytes bytes)
 {
     if (bytes.size == 0)
         return json_string("");
-    return adk__utf8_valid(bytes.data, bytes.size) ? json_stringn(bytes.data, bytes.size) : escaped(bytes);
+    return adk__utf8_valid(bytes.data, bytes.size) ? json_stringn_nocheck(bytes.data, bytes.size) : escaped(bytes);
+}
+
+static json_t *text(adk_bytes bytes)
+{
+    return adk__report_text(bytes);
 }
 
 static json_t *word(const char *of)
@@ -70,7 +80,7 @@ static json_t *number_text(bool known, uint64_t value)
     return known ? json_sprintf("%llu", (unsigned long long)value) : json_null();
 }
 
-static json_t *base64(adk_bytes bytes)
+json_t *adk__report_base64(adk_bytes bytes)
 {
     size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
     ADK_AUTO_FREE char *encoded = malloc(size);
@@ -78,36 +88,14 @@ static json_t *base64(adk_bytes bytes)
     if (encoded == NULL)
         return NULL;
     (void)sodium_bin2base64(encoded, size, bytes.data, bytes.size, sodium_base64_VARIANT_ORIGINAL);
-    return json_string(encoded);
-}
-
-/* How many bytes at the end are the beginning of a character that is cut off. */
-static size_t split_at_end(adk_bytes bytes)
-{
-    const unsigned char *data = bytes.data;
-
-    for (size_t cut = 1; cut <= 3 && cut <= bytes.size; cut++) {
-        if ((data[bytes.size - cut] & 0xc0) == 0xc0)
-            return adk__utf8_sequence(data + bytes.size - cut, cut) == 0 ? cut : 0;
-    }
-    return 0;
-}
-
-static adk_bytes without_split_start(adk_bytes bytes)
-{
-    const unsigned char *data = bytes.data;
-    size_t cut = 0;
-
-    while (cut < 3 && cut < bytes.size && (data[cut] & 0xc0) == 0x80)
-        cut++;
-    return cut == 0 ? bytes : adk_bytes_make(data + cut, bytes.size - cut);
+    return json_string_nocheck(encoded);
 }
 
 static int set_bytes(json_t *object, const char *key, const char *encoding_key, adk_bytes bytes, adk_bytes as_text)
 {
     if (adk__utf8_valid(as_text.data, as_text.size))
         return set(object, key, text(as_text));
-    return set(object, key, base64(bytes)) | set(object, encoding_key, json_string("base64"));
+    return set(object, key, adk__report_base64(bytes)) | set(object, encoding_key, json_string("base64"));
 }
 
 /*
@@ -117,7 +105,7 @@ static int set_bytes(json_t *object, const char *key, const char *encoding_key, 
 static int set_truncated(json_t *report, const char *name, const char *encoding_key, adk_output output)
 {
     bool gap = output.written_bytes > output.head.size + output.tail.size;
-    size_t split = split_at_end(output.head);
+    size_t split = output.head.size - adk__report_whole_end(output.head).size;
     adk_bytes head = adk_bytes_make(output.head.data, output.head.size - split);
     adk__buf tail = ADK__BUF_INIT(output.tail.size + 4);
     char tail_key[32];
@@ -132,7 +120,7 @@ static int set_truncated(json_t *report, const char *name, const char *encoding_
     failed = set_bytes(report, name, encoding_key, output.head, head);
     if (gap || split == 0)
         return failed | set_bytes(report, tail_key, tail_encoding_key, output.tail,
-                                  gap ? without_split_start(output.tail) : output.tail);
+                                  gap ? adk__report_whole_start(output.tail) : output.tail);
     failed |= adk__buf_append(&tail, (const char *)output.head.data + head.size, split);
     failed |= adk__buf_append(&tail, output.tail.data, output.tail.size);
     text_tail = adk_bytes_make(tail.data, tail.size);
@@ -200,30 +188,77 @@ static bool is_compact_text(adk_bytes bytes)
     return controls <= bytes.size / 15 || bytes.size < 4096;
 }
 
-/* Directories come back so that a tree can be made again; in a report files speak for themselves. */
-static json_t *file_json(const adk_file_out *file)
+bool adk__report_is_text(adk_bytes bytes)
 {
-    bool is_text = adk__utf8_valid(file->content.data, file->content.size) && is_compact_text(file->content);
+    return adk__utf8_valid(bytes.data, bytes.size) && is_compact_text(bytes);
+}
+
+static json_t *file_json(const adk_file_out *file, adk_bytes content, bool cut)
+{
+    bool is_text = adk__report_is_text(content);
     json_t *json = json_object();
 
     if (set(json, "path", text(file->path)) | set(json, "size", number(file->size_bytes)) |
-        set(json, "content", is_text ? text(file->content) : base64(file->content)) |
+        set(json, "content", is_text ? text(content) : adk__report_base64(content)) |
         set(json, "encoding", json_string(is_text ? "utf-8" : "base64")) |
-        set(json, "truncated", json_boolean(file->truncated))) {
+        set(json, "truncated", json_boolean(file->truncated || cut))) {
         json_decref(json);
         return NULL;
     }
     return json;
 }
 
-static json_t *files_json(const adk_result *result)
+/* An image that stands apart has no content here, but its number there. */
+static json_t *image_json(const adk_file_out *file, const char *type, bool apart, uint32_t number_of)
 {
+    json_t *json = json_object();
+
+    if (set(json, "path", text(file->path)) | set(json, "size", number(file->size_bytes)) |
+        set(json, "content", apart ? json_string("") : adk__report_base64(file->content)) |
+        set(json, "encoding", json_string("base64")) | set(json, "truncated", json_false()) |
+        set(json, "media_type", json_string(type)) | (apart ? set(json, "image", number(number_of)) : 0)) {
+        json_decref(json);
+        return NULL;
+    }
+    return json;
+}
+
+static json_t *viewed_file_json(const adk_file_out *file, const adk__report_view *view, adk__file_walk *walk,
+                                adk__report_seen *seen)
+{
+    adk__file_view shown;
+
+    if (!adk__report_walk_file(walk, view, file, &shown)) {
+        seen->partial = true;
+        return json_null();
+    }
+    if (shown.type_cstr != NULL) {
+        seen->image_count = view->images_apart ? walk->images : 0;
+        return image_json(file, shown.type_cstr, view->images_apart, walk->images - 1);
+    }
+    seen->partial |= shown.content.size < file->content.size;
+    return file_json(file, shown.content, shown.content.size < file->content.size);
+}
+
+/* Directories come back so that a tree can be made again; in a report files speak for themselves. */
+static json_t *files_json(const adk_result *result, const adk__report_view *view, adk__report_seen *seen, bool *ret_all)
+{
+    adk__file_walk walk = view == NULL ? (adk__file_walk){0} : adk__report_walk(view);
     json_t *list = json_array();
     int failed = list == NULL;
 
+    *ret_all = true;
     for (size_t i = 0; !failed && i < result->file_count; i++) {
-        if (result->files[i].type == ADK_FILE_REGULAR)
-            failed = json_array_append_new(list, file_json(&result->files[i]));
+        const adk_file_out *file = &result->files[i];
+        json_t *json;
+
+        if (file->type != ADK_FILE_REGULAR)
+            continue;
+        json = view == NULL ? file_json(file, file->content, false) : viewed_file_json(file, view, &walk, seen);
+        if (json_is_null(json))
+            *ret_all = false;
+        else
+            failed = json_array_append_new(list, json);
     }
     if (failed) {
         json_decref(list);
@@ -257,8 +292,10 @@ static json_t *usage_json(const adk_usage *usage)
     return json;
 }
 
-static json_t *limits_json(const adk_limits *limits)
+static json_t *limits_json(const adk_limits *limits, const adk__report_view *view)
 {
+    bool timeout_clamped = view != NULL && view->timeout_clamped;
+    bool memory_clamped = view != NULL && view->memory_clamped;
     json_t *json = json_object();
 
     if (set(json, "timeout_ns", number(limits->timeout_ns)) |
@@ -267,7 +304,9 @@ static json_t *limits_json(const adk_limits *limits)
         set(json, "output_policy", json_string(limits->output_policy == ADK_OUTPUT_STOP ? "stop" : "truncate")) |
         set(json, "fuel", number_if(limits->fuel != 0, limits->fuel)) |
         set(json, "random_seed", number_text((limits->flags & ADK_REQUEST_SEED) != 0, limits->random_seed)) |
-        set(json, "clock_start_ns", number_if((limits->flags & ADK_REQUEST_CLOCK) != 0, limits->clock_start_ns))) {
+        set(json, "clock_start_ns", number_if((limits->flags & ADK_REQUEST_CLOCK) != 0, limits->clock_start_ns)) |
+        (timeout_clamped ? set(json, "timeout_clamped", json_true()) : 0) |
+        (memory_clamped ? set(json, "memory_clamped", json_true()) : 0)) {
         json_decref(json);
         return NULL;
     }
@@ -298,17 +337,37 @@ static int set_ending(json_t *report, const adk_result *r)
            set(report, "message", text_or_null(adk_result_message(r)));
 }
 
-static int set_rest(json_t *report, const adk_result *r)
+static int set_streams(json_t *report, adk_output out, adk_output err)
 {
-    adk_output out = adk_result_stdout(r);
-    adk_output err = adk_result_stderr(r);
-
     return set_output(report, "stdout", out) | set_output(report, "stderr", err) |
            set(report, "bytes", pair_json(number(out.written_bytes), number(err.written_bytes))) |
-           set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated))) |
-           set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
-           set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits)) |
-           set(report, "files", files_json(r)) | set(report, "files_complete", json_boolean(!r->files_incomplete)) |
+           set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated)));
+}
+
+static int set_viewed_streams(json_t *report, const adk_result *r, const adk__report_view *view, adk__report_seen *seen)
+{
+    bool says = view->message_in_stderr && r->outcome != ADK_OUTCOME_EXITED;
+    adk__stream_view views[2];
+    int failed =
+        adk__report_view_streams(r, view->streams_bytes, says ? adk_result_message(r) : adk_bytes_make(NULL, 0), views);
+
+    if (!failed)
+        failed = set_streams(report, views[0].output, views[1].output);
+    seen->partial = views[0].partial || views[1].partial;
+    adk__report_view_free(views);
+    return failed;
+}
+
+static int set_rest(json_t *report, const adk_result *r, const adk__report_view *view, adk__report_seen *seen)
+{
+    bool all_files = true;
+    int failed = view == NULL ? set_streams(report, adk_result_stdout(r), adk_result_stderr(r))
+                              : set_viewed_streams(report, r, view, seen);
+
+    return failed | set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
+           set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits, view)) |
+           set(report, "files", files_json(r, view, seen, &all_files)) |
+           set(report, "files_complete", json_boolean(all_files && !r->files_incomplete)) |
            set(report, "backend", word(r->backend)) | set(report, "language", word(r->language)) |
            set(report, "isolation", word(r->isolation)) | set(report, "hint", word(adk__result_hint(r)));
 }
@@ -348,19 +407,38 @@ static int append_piece(const char *piece, size_t size, void *data)
     return d->failed ? -1 : 0;
 }
 
-static int dump(const json_t *report, uint32_t flags, char **ret_text, adk_error **ret_error)
+static int dump_ascii(const json_t *report, struct dump *d)
+{
+    return json_dump_callback(report, append_piece, d, JSON_COMPACT | JSON_ENSURE_ASCII);
+}
+
+/*
+ * Into a block of the very size in the end: one that is made large first, and shrunk, makes malloc() tidy up each time.
+ */
+static char *copy_text(const adk__buf *text)
+{
+    char *copy = malloc(text->size + 1);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text->data, text->size);
+    copy[text->size] = '\0';
+    return copy;
+}
+
+int adk__report_dump(const json_t *report, uint32_t flags, char **ret_text, adk_error **ret_error)
 {
     bool ascii = (flags & ADK_REPORT_ASCII) != 0;
     struct dump d = {ADK__BUF_INIT(SIZE_MAX / 2), 0};
-    int failed = json_dump_callback(report, append_piece, &d, JSON_COMPACT | (ascii ? JSON_ENSURE_ASCII : 0));
-    char *dumped;
+    char *dumped = NULL;
+    int failed = ascii ? dump_ascii(report, &d) : adk__buf_reserve(&d.text, FIRST_ROOM_BYTES);
 
-    if (failed || append_piece("", 1, &d) != 0) {
-        adk__buf_free(&d.text);
-        return adk__fail_nomem(ret_error);
-    }
-    dumped = (char *)d.text.data;
-    if (ascii && strchr(dumped, 0x7f) != NULL)
+    if (!failed && !ascii)
+        failed = adk__json_append(&d.text, report);
+    if (!failed)
+        dumped = copy_text(&d.text);
+    adk__buf_free(&d.text);
+    if (dumped != NULL && ascii && strchr(dumped, 0x7f) != NULL)
         dumped = escape_del(dumped);
     if (dumped == NULL)
         return adk__fail_nomem(ret_error);
@@ -368,40 +446,68 @@ static int dump(const json_t *report, uint32_t flags, char **ret_text, adk_error
     return ADK_OK;
 }
 
+json_t *adk__report_new(const adk_result *result, const adk__report_view *view, adk__report_seen *ret_seen)
+{
+    json_t *report = json_object();
+    adk__report_seen seen = {false, 0};
+
+    if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result, view, &seen) != 0) {
+        json_decref(report);
+        return NULL;
+    }
+    if (ret_seen != NULL)
+        *ret_seen = seen;
+    return report;
+}
+
+json_t *adk__report_error_new(const adk_error *error, bool message_in_stderr, const char *hint_cstr)
+{
+    json_t *report = json_object();
+    int code = adk_error_code(error);
+    const char *message = adk_error_message_cstr(error);
+
+    if (report == NULL || set(report, "report", json_integer(ADK_REPORT_VERSION)) |
+                              set(report, "status", json_string("error")) | set(report, "outcome", json_null()) |
+                              set(report, "phase", json_null()) | set(report, "exit_code", json_null()) |
+                              set(report, "trap", json_null()) |
+                              set(report, "reason", word(adk_error_name_cstr(code))) |
+                              set(report, "code", word(adk_error_original_code_cstr(code))) |
+                              set(report, "message", word(message)) | set(report, "stdout", json_string("")) |
+                              set(report, "stderr", message_in_stderr ? word(message) : json_string("")) |
+                              set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
+                              set(report, "truncated", pair_json(json_false(), json_false())) |
+                              set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
+                              set(report, "limits", json_null()) | set(report, "files", json_array()) |
+                              set(report, "files_complete", json_true()) | set(report, "backend", json_null()) |
+                              set(report, "language", json_null()) | set(report, "isolation", json_null()) |
+                              set(report, "hint", word(hint_cstr))) {
+        json_decref(report);
+        return NULL;
+    }
+    return report;
+}
+
 int adk_report_json(const adk_result *result, const adk_report_options *given, char **ret_text_cstr,
                     adk_error **ret_error)
 {
-    ADK_AUTO(free_json) json_t *report = json_object();
+    ADK_AUTO(free_json) json_t *report = NULL;
     adk_report_options options = ADK_REPORT_OPTIONS_INIT;
 
     if (given != NULL && !adk__struct_read(&options, sizeof(options), given))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the report's options");
-    if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result) != 0)
+    report = adk__report_new(result, NULL, NULL);
+    if (report == NULL)
         return adk__fail_nomem(ret_error);
     if (options.output_error_cstr != NULL && set(report, "output_error", word(options.output_error_cstr)) != 0)
         return adk__fail_nomem(ret_error);
-    return dump(report, options.flags, ret_text_cstr, ret_error);
+    return adk__report_dump(report, options.flags, ret_text_cstr, ret_error);
 }
 
 int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_error **ret_error)
 {
-    ADK_AUTO(free_json) json_t *report = json_object();
-    int code = adk_error_code(error);
+    ADK_AUTO(free_json) json_t *report = adk__report_error_new(error, false, NULL);
 
-    if (report == NULL ||
-        set(report, "report", json_integer(ADK_REPORT_VERSION)) | set(report, "status", json_string("error")) |
-            set(report, "outcome", json_null()) | set(report, "phase", json_null()) |
-            set(report, "exit_code", json_null()) | set(report, "trap", json_null()) |
-            set(report, "reason", word(adk_error_name_cstr(code))) |
-            set(report, "code", word(adk_error_original_code_cstr(code))) |
-            set(report, "message", word(adk_error_message_cstr(error))) | set(report, "stdout", json_string("")) |
-            set(report, "stderr", json_string("")) | set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
-            set(report, "truncated", pair_json(json_false(), json_false())) |
-            set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
-            set(report, "limits", json_null()) | set(report, "files", json_array()) |
-            set(report, "files_complete", json_true()) | set(report, "backend", json_null()) |
-            set(report, "language", json_null()) | set(report, "isolation", json_null()) |
-            set(report, "hint", json_null()))
+    if (report == NULL)
         return adk__fail_nomem(ret_error);
-    return dump(report, 0, ret_text_cstr, ret_error);
+    return adk__report_dump(report, 0, ret_text_cstr, ret_error);
 }

@@ -27,6 +27,8 @@ static void test_macros_give_size_and_zeros(void **state)
     CHECK_INIT(adk_executor_options, ADK_EXECUTOR_OPTIONS_INIT);
     CHECK_INIT(adk_submission, ADK_SUBMISSION_INIT);
     CHECK_INIT(adk_report_options, ADK_REPORT_OPTIONS_INIT);
+    CHECK_INIT(adk_tool_options, ADK_TOOL_OPTIONS_INIT);
+    CHECK_INIT(adk_tool_call_options, ADK_TOOL_CALL_OPTIONS_INIT);
 }
 
 static void test_request_init_agrees_with_its_macro(void **state)

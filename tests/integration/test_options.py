@@ -255,8 +255,7 @@ class Sources(Options):
         self.addCleanup(process.kill)
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        process.stdin.close()
-        process.stdin = None
+        process.wait(timeout=adk.PATIENCE)
         process.communicate(timeout=adk.PATIENCE)
         self.assertIn(process.returncode, (130, -signal.SIGINT))
 

@@ -1,0 +1,87 @@
+/*
+ * The session's inside, for the files of this directory: session.c understands messages, calls.c runs what they ask for,
+ * output.c writes.
+ */
+#ifndef ADK_MCP_SESSION_H
+#define ADK_MCP_SESSION_H
+
+#include "mcp/mcp.h"
+
+#include "base/buf.h"
+#include "tool/tool.h"
+
+/** Revisions of the protocol, oldest first. The last is agreed on with each request, the others by `initialize`. */
+enum mcp_revision { MCP_NONE = -1, MCP_2024_11_05, MCP_2025_03_26, MCP_2025_06_18, MCP_2025_11_25, MCP_2026_07_28 };
+
+/** Error codes of JSON-RPC, and those that the protocol adds. */
+enum {
+    MCP_PARSE_ERROR = -32700,
+    MCP_INVALID_REQUEST = -32600,
+    MCP_METHOD_NOT_FOUND = -32601,
+    MCP_INVALID_PARAMS = -32602,
+    MCP_INTERNAL_ERROR = -32603,
+    MCP_BUSY = -32000,
+    MCP_UNSUPPORTED_REVISION = -32022
+};
+
+/** Answers to a batch, which go out together when the last is there. */
+struct mcp_batch {
+    json_t *answers;
+    uint32_t pending; /* requests without an answer, and one as long as the batch is being read */
+};
+
+/** A request. `id` is borrowed from the message. */
+struct mcp_request {
+    json_t *id;
+    const json_t *params; /* an object, or NULL */
+    const json_t *meta;   /* an object, or NULL */
+    enum mcp_revision revision;
+    struct mcp_batch *batch; /* or NULL */
+    size_t line_bytes;
+};
+
+/** A call that is under way. */
+struct mcp_call {
+    adk__tool_call *call;
+    adk_job *job;
+    json_t *id;
+    json_t *token; /* for progress, or NULL */
+    uint64_t start_ns;
+    uint64_t tick_ns;
+    int64_t timeout_s;
+    enum mcp_revision revision;
+    struct mcp_batch *batch;
+    uint64_t bytes;
+    bool cancelled; /* by the client: no answer */
+    struct mcp_call *prev;
+    struct mcp_call *next;
+};
+
+struct mcp_session {
+    struct mcp_options options;
+    enum mcp_revision revision;
+    struct mcp_call *calls;
+    uint32_t call_count;
+    uint64_t call_bytes;
+    adk__buf out;
+    size_t out_at; /* what stands before has been written */
+    bool failed;
+};
+
+/* ---- output.c: each takes `result`, also on failure; NULL means no memory ------------------------------------------ */
+
+void mcp_answer(mcp_session *session, json_t *id, struct mcp_batch *batch, json_t *result);
+void mcp_fail(mcp_session *session, json_t *id, struct mcp_batch *batch, int code, const char *message, json_t *data);
+void mcp_notify(mcp_session *session, const char *method, json_t *params);
+
+/** A request of the batch will get no (further) answer: the last of them sends the batch, and frees it. */
+void mcp_batch_end(mcp_session *session, struct mcp_batch *batch);
+
+/* ---- calls.c ------------------------------------------------------------------------------------------------------ */
+
+void mcp_tools_list(mcp_session *session, const struct mcp_request *request);
+void mcp_tools_call(mcp_session *session, const struct mcp_request *request);
+void mcp_cancel(mcp_session *session, const json_t *id);
+void mcp_call_free(mcp_session *session, struct mcp_call *call);
+
+#endif

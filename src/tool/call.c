@@ -1,0 +1,193 @@
+/*
+ * One call: its arguments become a request, what comes of that an answer. The result is kept where the answer does not
+ * have all of it.
+ */
+#include <string.h>
+
+#include "core/error.h"
+#include "core/struct_size.h"
+#include "tool/tool.h"
+
+#define IMAGES_MAX_BYTES ((uint64_t)8 << 20)
+#define FILES_LISTED_MAX ((uint32_t)256)
+
+static void set_options(adk__tool_call *call, const adk_tool_call_options *options)
+{
+    adk_request *request = &call->request;
+
+    request->on_stdout = options->on_stdout;
+    request->on_stderr = options->on_stderr;
+    request->stream_data = options->stream_data;
+    if (options->on_trace == NULL)
+        return;
+    adk__tool_traceparent(options->traceparent, call->traceparent);
+    call->on_trace = options->on_trace;
+    call->trace_data = options->trace_data;
+    request->on_trace = adk__tool_trace;
+    request->trace_data = call;
+}
+
+int adk__tool_call_new(adk_tool *tool, json_t *arguments, const adk_tool_call_options *options, bool images_apart,
+                       adk__tool_call **ret_call, const char **ret_hint, adk_error **ret_error)
+{
+    static const adk_request fresh = ADK_REQUEST_INIT;
+    ADK_AUTO(adk__tool_call_free) adk__tool_call *call = calloc(1, sizeof(*call));
+    const adk_tool_options *limits = &tool->options;
+    int failed;
+
+    *ret_hint = NULL;
+    if (call == NULL)
+        return adk__fail_nomem(ret_error);
+    call->tool = tool;
+    call->arguments = json_incref(arguments);
+    call->request = fresh;
+    call->request.output_limit_bytes = limits->output_limit_bytes;
+    call->request.outputs_limit_bytes = limits->files_max_bytes;
+    call->program = adk_bytes_from_cstr("program");
+    call->view = (adk__report_view){.streams_bytes = limits->shown_bytes,
+                                    .files_bytes = limits->shown_files_bytes,
+                                    .images_bytes = IMAGES_MAX_BYTES,
+                                    .files_most = FILES_LISTED_MAX,
+                                    .images_apart = images_apart,
+                                    .message_in_stderr = true};
+    if (options != NULL)
+        set_options(call, options);
+    failed = adk__tool_arguments(call, ret_hint, ret_error);
+    if (failed == ADK_OK)
+        *ret_call = adk__take_ptr(call);
+    return failed;
+}
+
+void adk__tool_call_drop_inputs(adk__tool_call *call)
+{
+    for (size_t i = 0; call->decoded != NULL && i < call->request.files_count; i++)
+        free(call->decoded[i]);
+    free(adk__take_ptr(call->decoded));
+    free(adk__take_ptr(call->files));
+    free(adk__take_ptr(call->outputs));
+    free(adk__take_ptr(call->env));
+    free(adk__take_ptr(call->args));
+    free(adk__take_ptr(call->code));
+    json_decref(call->arguments);
+    call->arguments = NULL;
+    memset(&call->request, 0, sizeof(call->request));
+}
+
+void adk__tool_call_free(adk__tool_call *call)
+{
+    if (call == NULL)
+        return;
+    adk__tool_call_drop_inputs(call);
+    free(call);
+}
+
+int adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answer *ret_answer)
+{
+    *ret_answer = (adk__tool_answer){adk__report_error_new(error, true, hint), NULL, true};
+    return ret_answer->report == NULL ? ADK_E_NOMEM : ADK_OK;
+}
+
+static json_t *images_json(const adk_result *result, const adk__report_view *view, uint32_t count)
+{
+    json_t *list = json_array();
+    int failed = list == NULL;
+
+    for (uint32_t i = 0; !failed && i < count; i++) {
+        json_t *image = json_object();
+        const char *type = NULL;
+        adk_bytes content;
+
+        if (!adk__report_image(result, view, i, &content, &type))
+            content = adk_bytes_make("", 0);
+        failed = json_object_set_new(image, "type", json_string("image")) |
+                 json_object_set_new(image, "data", adk__report_base64(content)) |
+                 json_object_set_new(image, "mimeType", json_string(type == NULL ? "" : type));
+        failed |= json_array_append_new(list, image);
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
+}
+
+/* Takes the result. What is all in the answer need not be kept. */
+static int set_handle(adk__tool_call *call, json_t *report, adk_result *result, bool partial)
+{
+    char handle[ADK__HANDLE_SIZE];
+    size_t files;
+
+    (void)adk_result_files(result, &files, NULL);
+    if ((partial || files > 0) && adk__store_put(&call->tool->store, result, handle))
+        return json_object_set_new(report, "handle", json_string(handle));
+    adk_result_free(result);
+    return json_object_set_new(report, "handle", json_null());
+}
+
+int adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
+                          adk__tool_answer *ret_answer)
+{
+    ADK_AUTO(adk__json_free) json_t *report = NULL;
+    ADK_AUTO(adk__json_free) json_t *images = NULL;
+    adk__report_seen seen;
+
+    if (status != ADK_OK)
+        return adk__tool_refusal(error, NULL, ret_answer);
+    report = adk__report_new(result, &call->view, &seen);
+    if (report != NULL && seen.image_count > 0)
+        images = images_json(result, &call->view, seen.image_count);
+    if (report == NULL || (seen.image_count > 0 && images == NULL)) {
+        adk_result_free(result);
+        return ADK_E_NOMEM;
+    }
+    if (set_handle(call, report, result, seen.partial || seen.image_count > 0) != 0)
+        return ADK_E_NOMEM;
+    *ret_answer = (adk__tool_answer){adk__take_ptr(report), adk__take_ptr(images), false};
+    return ADK_OK;
+}
+
+/* ---- on the caller's thread --------------------------------------------------------------------------------------- */
+
+static int run(adk_tool *tool, json_t *arguments, const adk_tool_call_options *options, adk__tool_answer *ret_answer)
+{
+    ADK_AUTO(adk__tool_call_free) adk__tool_call *call = NULL;
+    adk_error *error = NULL;
+    adk_result *result = NULL;
+    const char *hint = NULL;
+    int status = adk__tool_call_new(tool, arguments, options, false, &call, &hint, &error);
+
+    if (status == ADK_OK)
+        status = adk_backend_execute(tool->backend, &call->request, options == NULL ? NULL : options->cancel, &result,
+                                     &error);
+    if (status == ADK_OK)
+        status = adk__tool_call_answer(call, ADK_OK, result, NULL, ret_answer);
+    else
+        status = adk__tool_refusal(error, hint, ret_answer);
+    adk_error_free(error);
+    return status;
+}
+
+int adk_tool_call(adk_tool *tool, adk_bytes text, const adk_tool_call_options *given, char **ret_text_cstr,
+                  adk_error **ret_error)
+{
+    adk__json_limits limits = {tool->options.arguments_max_bytes, ADK_TOOL_VALUES_MAX, ADK_TOOL_DEPTH_MAX};
+    ADK_AUTO(adk__json_free) json_t *arguments = NULL;
+    adk_tool_call_options options = ADK_TOOL_CALL_OPTIONS_INIT;
+    adk__tool_answer answer;
+    adk_error *error = NULL;
+    int status;
+
+    if (given != NULL && !adk__struct_read(&options, sizeof(options), given))
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the call's options");
+    status = adk__json_read(text, &limits, "the arguments", &arguments, &error);
+    if (status == ADK_OK)
+        status = run(tool, arguments, &options, &answer);
+    else
+        status = adk__tool_refusal(error, NULL, &answer);
+    adk_error_free(error);
+    if (status != ADK_OK)
+        return adk__fail_nomem(ret_error);
+    status = adk__report_dump(answer.report, 0, ret_text_cstr, ret_error);
+    json_decref(answer.report);
+    return status;
+}
