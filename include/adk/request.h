@@ -88,17 +88,19 @@ typedef void (*adk_trace_fn)(void *data, const adk_span *span);
  */
 typedef void (*adk_phase_fn)(void *data, uint32_t phase);
 
-#define ADK_MEMORY_LIMIT_DEFAULT_BYTES  ((uint64_t)64 << 20)
-#define ADK_MEMORY_LIMIT_MAX_BYTES      ((uint64_t)1 << 40)
-#define ADK_OUTPUT_LIMIT_DEFAULT_BYTES  ((uint64_t)1 << 20)
-#define ADK_OUTPUT_LIMIT_MAX_BYTES      ((uint64_t)1 << 30)
-#define ADK_OUTPUT_TAIL_BYTES           ((uint64_t)64 << 10)
-#define ADK_CODE_MAX_BYTES              ((uint64_t)64 << 20)
-#define ADK_ARGS_MAX_BYTES              ((uint64_t)16 << 20)
-#define ADK_FILES_MAX                   ((size_t)65536)
-#define ADK_OUTPUTS_MAX                 ((size_t)1024)
-#define ADK_OUTPUTS_LIMIT_DEFAULT_BYTES ((uint64_t)64 << 20)
-#define ADK_OUTPUTS_LIMIT_MAX_BYTES     ((uint64_t)4 << 30)
+#define ADK_MEMORY_LIMIT_DEFAULT_BYTES    ((uint64_t)64 << 20)
+#define ADK_MEMORY_LIMIT_PYTHON_BYTES     ((uint64_t)256 << 20) /**< default for python */
+#define ADK_MEMORY_LIMIT_JAVASCRIPT_BYTES ((uint64_t)128 << 20) /**< default for javascript and typescript */
+#define ADK_MEMORY_LIMIT_MAX_BYTES        ((uint64_t)1 << 40)
+#define ADK_OUTPUT_LIMIT_DEFAULT_BYTES    ((uint64_t)1 << 20)
+#define ADK_OUTPUT_LIMIT_MAX_BYTES        ((uint64_t)1 << 30)
+#define ADK_OUTPUT_TAIL_BYTES             ((uint64_t)64 << 10)
+#define ADK_CODE_MAX_BYTES                ((uint64_t)64 << 20)
+#define ADK_ARGS_MAX_BYTES                ((uint64_t)16 << 20)
+#define ADK_FILES_MAX                     ((size_t)65536)
+#define ADK_OUTPUTS_MAX                   ((size_t)1024)
+#define ADK_OUTPUTS_LIMIT_DEFAULT_BYTES   ((uint64_t)64 << 20)
+#define ADK_OUTPUTS_LIMIT_MAX_BYTES       ((uint64_t)4 << 30)
 
 struct adk_request {
     size_t struct_size;              /**< sizeof(adk_request), set by ADK_REQUEST_INIT */
@@ -113,7 +115,7 @@ struct adk_request {
     const adk_env *env; /**< the whole environment; nothing of the host's is added */
     size_t env_count;
     uint64_t timeout_ns;         /**< must be given: 0 is refused. Wall time of the whole call */
-    uint64_t memory_limit_bytes; /**< default 64 MiB, at most 1 TiB; never unlimited */
+    uint64_t memory_limit_bytes; /**< default 64 MiB, or the language's own; at most 1 TiB; never unlimited */
     uint64_t output_limit_bytes; /**< per stream; default 1 MiB, at most 1 GiB */
     uint64_t fuel;               /**< engine's units of work; default: not metered */
     uint64_t random_seed;        /**< with ADK_REQUEST_SEED */

@@ -32,6 +32,7 @@
 #include <adk/report.h>
 #include <adk/request.h>
 #include <adk/result.h>
+#include <adk/runtime.h>
 #include <adk/tool.h>
 #include <adk/trace.h>
 #include <adk/version.h>

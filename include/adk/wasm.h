@@ -73,10 +73,14 @@ typedef struct adk_wasm_options {
     const char *disk_key_cstr;   /**< a file with the key that these are checked by, made (mode 0600) where it is not
                                         there; not in that directory. Must be given with it */
     uint64_t disk_cache_bytes;   /**< of the directory, the oldest files going first; default 1 GiB */
+    uint64_t
+        stack_bytes; /**< how much of a thread's stack a guest's calls may take before it traps with stack_overflow;
+                                        default 512 KiB, at most 2 MiB. On a thread that has not that much left, and 256 KiB
+                                        more, a run moves to one of its own */
 } adk_wasm_options;
-#define ADK_WASM_OPTIONS_INIT                                                             \
-    {                                                                                     \
-        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0 \
+#define ADK_WASM_OPTIONS_INIT                                                                \
+    {                                                                                        \
+        sizeof(adk_wasm_options), 0, 0, 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, NULL, NULL, 0, 0 \
     }
 
 /** Bits of adk_wasm_options.flags. */

@@ -80,13 +80,15 @@ int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error)
 
 int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error)
 {
+    adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;
     struct cli_cache cache;
     int failed = cli_cache_find(&cache, NULL);
 
+    runtimes.wasm = options;
     if (failed == ADK_OK && access(cache.directory, X_OK) == 0 && access(cache.key, R_OK) == 0) {
         options->disk_cache_cstr = cache.directory;
         options->disk_key_cstr = cache.key;
-        failed = adk_wasm_backend_new(options, ret_backend, NULL);
+        failed = adk_auto_backend_new(&runtimes, ret_backend, NULL);
         options->disk_cache_cstr = NULL;
         options->disk_key_cstr = NULL;
         if (failed == ADK_OK) {
@@ -95,5 +97,5 @@ int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_
         }
     }
     cli_cache_free(&cache);
-    return adk_wasm_backend_new(options, ret_backend, ret_error);
+    return adk_auto_backend_new(&runtimes, ret_backend, ret_error);
 }

@@ -5,6 +5,7 @@
 #define ADK_CLI_CACHE_H
 
 #include <adk/error.h>
+#include <adk/runtime.h>
 #include <adk/wasm.h>
 
 /** Paths after the XDG base directory specification, owned. */
@@ -20,7 +21,7 @@ void cli_cache_free(struct cli_cache *cache);
 /** Makes the directories above both (mode 0700). */
 int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error);
 
-/** A backend that finds what is in the cache, if there is one and it is sound; else one without. */
+/** A backend for all languages that finds what is in the cache, if there is one and it is sound; else one without. */
 int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "cli/cache.h"
 #include "cli/command.h"
+#include "cli/compile.h"
 #include "cli/escape.h"
 #include "cli/input.h"
 #include "cli/message.h"
@@ -21,8 +22,7 @@
 #include "cli/values.h"
 #include "cli/writer.h"
 
-#define TIMEOUT_DEFAULT_NS UINT64_C(300000000000)
-#define STACK_BYTES        ((size_t)4 << 20)
+#define STACK_BYTES ((size_t)4 << 20)
 
 struct compile_settings {
     struct cli_figure timeout;
@@ -151,8 +151,8 @@ static int compile_file(adk_backend *backend, const char *path, adk_error **ret_
 
 /* ---- all of them -------------------------------------------------------------------------------------------------- */
 
-static int open_backend(const struct cli_cache *cache, const struct compile_settings *settings,
-                        adk_backend **ret_backend, adk_error **ret_error)
+static int open_backend(const struct cli_cache *cache, uint64_t timeout_ns, adk_backend **ret_backend,
+                        adk_error **ret_error)
 {
     adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
     int failed = cli_cache_make_parents(cache, ret_error);
@@ -161,13 +161,13 @@ static int open_backend(const struct cli_cache *cache, const struct compile_sett
         return failed;
     wasm.slots = 1;
     wasm.cache_modules = 1;
-    wasm.prepare_timeout_ns = settings->timeout.value;
+    wasm.prepare_timeout_ns = timeout_ns;
     wasm.disk_cache_cstr = cache->directory;
     wasm.disk_key_cstr = cache->key;
     return adk_wasm_backend_new(&wasm, ret_backend, ret_error);
 }
 
-static int compile_all(const struct compile_settings *settings, int count, char **paths, adk_error **ret_error)
+int cli_compile_files(uint64_t timeout_ns, int count, char *const *paths, adk_error **ret_error)
 {
     struct cli_cache cache;
     adk_backend *backend = NULL;
@@ -175,7 +175,7 @@ static int compile_all(const struct compile_settings *settings, int count, char 
 
     if (failed != ADK_OK)
         return failed;
-    failed = open_backend(&cache, settings, &backend, ret_error);
+    failed = open_backend(&cache, timeout_ns, &backend, ret_error);
     for (int i = 0; i < count && failed == ADK_OK; i++)
         failed = compile_file(backend, paths[i], ret_error);
     adk_backend_free(backend);
@@ -185,7 +185,7 @@ static int compile_all(const struct compile_settings *settings, int count, char 
 
 int cli_cmd_compile(int argc, char **argv)
 {
-    struct compile_settings settings = {.timeout.value = TIMEOUT_DEFAULT_NS};
+    struct compile_settings settings = {.timeout.value = CLI_COMPILE_TIMEOUT_NS};
     adk_error *error = NULL;
     int first = 0;
     int failed = cli_options_parse(&cli_compile_table, argc, argv, &settings, &first, &error);
@@ -195,6 +195,6 @@ int cli_cmd_compile(int argc, char **argv)
     if (failed == ADK_OK && first == argc)
         failed = cli_fail(&error, ADK_E_INVALID, 0, "compile: which file? Name at least one");
     if (failed == ADK_OK)
-        failed = compile_all(&settings, argc - first, argv + first, &error);
+        failed = cli_compile_files(settings.timeout.value, argc - first, argv + first, &error);
     return failed == ADK_OK ? CLI_EXIT_OK : cli_tell_error(error, false);
 }

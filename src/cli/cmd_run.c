@@ -26,7 +26,7 @@ static const struct cli_option options[] = {
     {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1,
      .help = "deadline: 1ns 5us 500ms 2s 1m; default: 30s"},
     {'m', "memory", "SIZE", CLI_SIZE, FIELD(memory), .least = 1, .most = ADK_MEMORY_LIMIT_MAX_BYTES,
-     .help = "memory limit: KiB, MiB, GiB; default: 64MiB"},
+     .help = "memory limit; default: 64MiB or the language's own"},
     {'e', "env", "NAME=VALUE", CLI_LIST, FIELD(env), .check = cli_run_check_env,
      .help = "set a variable for the guest; repeatable"},
     {'i', "stdin", "FILE|-", CLI_TEXT, FIELD(stdin_path), .help = "the guest's standard input; default: empty"},

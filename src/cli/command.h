@@ -32,12 +32,14 @@ struct cli_command {
 int cli_cmd_run(int argc, char **argv);
 int cli_cmd_compile(int argc, char **argv);
 int cli_cmd_mcp(int argc, char **argv);
+int cli_cmd_runtime(int argc, char **argv);
 int cli_cmd_doctor(int argc, char **argv);
 int cli_cmd_capabilities(int argc, char **argv);
 
 extern const struct cli_option_table cli_run_table;
 extern const struct cli_option_table cli_compile_table;
 extern const struct cli_option_table cli_mcp_table;
+extern const struct cli_option_table cli_runtime_table;
 extern const struct cli_option_table cli_doctor_table;
 extern const struct cli_option_table cli_capabilities_table;
 extern const struct cli_option_table cli_completion_table;

@@ -23,6 +23,7 @@ static int cmd_completion(int argc, char **argv);
 static const struct cli_command commands[] = {
     {"run", "run a program within limits", cli_cmd_run, &cli_run_table, "FILE"},
     {"compile", "compile modules ahead of time", cli_cmd_compile, &cli_compile_table, "FILE"},
+    {"runtime", "install, list and remove languages", cli_cmd_runtime, &cli_runtime_table, "install|list|info|remove"},
     {"mcp", "serve agents over the Model Context Protocol", cli_cmd_mcp, &cli_mcp_table, NULL},
     {"doctor", "say what this machine can enforce", cli_cmd_doctor, &cli_doctor_table, NULL},
     {"capabilities", "say what each backend enforces and runs", cli_cmd_capabilities, &cli_capabilities_table, NULL},
@@ -75,6 +76,7 @@ static int print_help(void)
     (void)fputs("\nExamples:\n"
                 "  adk-sandbox run hello.wasm one two\n"
                 "  adk-sandbox run --json -t 2s -m 32MiB hello.wat\n"
+                "  adk-sandbox runtime install python && adk-sandbox run script.py\n"
                 "  adk-sandbox doctor\n"
                 "\nEach command has its own --help. adk-sandbox(1) is the manual.\n",
                 out);

@@ -19,8 +19,9 @@ static const struct {
     const char *ending;
     adk_language language;
 } endings[] = {
-    {".wasm", ADK_LANGUAGE_WASM},     {".wat", ADK_LANGUAGE_WASM},      {".py", ADK_LANGUAGE_PYTHON},
-    {".js", ADK_LANGUAGE_JAVASCRIPT}, {".ts", ADK_LANGUAGE_TYPESCRIPT}, {".rs", ADK_LANGUAGE_RUST},
+    {".wasm", ADK_LANGUAGE_WASM},     {".wat", ADK_LANGUAGE_WASM},       {".py", ADK_LANGUAGE_PYTHON},
+    {".js", ADK_LANGUAGE_JAVASCRIPT}, {".mjs", ADK_LANGUAGE_JAVASCRIPT}, {".cjs", ADK_LANGUAGE_JAVASCRIPT},
+    {".ts", ADK_LANGUAGE_TYPESCRIPT}, {".mts", ADK_LANGUAGE_TYPESCRIPT}, {".rs", ADK_LANGUAGE_RUST},
     {".sh", ADK_LANGUAGE_COMMAND},
 };
 

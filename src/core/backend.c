@@ -4,6 +4,7 @@
  */
 #include "core/backend.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include <adk/trace.h>
@@ -18,6 +19,7 @@ struct adk_backend {
     adk_backend_ops ops;
     void *state;
     adk_capabilities capabilities;
+    bool is_router;
     char name[ADK__LABEL_MAX];
     char isolation[ADK__LABEL_MAX];
 };
@@ -97,6 +99,11 @@ void *adk__backend_state(const adk_backend *backend,
     return backend->ops.execute == execute ? backend->state : NULL;
 }
 
+void adk__backend_set_router(adk_backend *backend)
+{
+    backend->is_router = true;
+}
+
 /* The first of a backend's languages is its own. */
 static int choose_language(const adk_backend *backend, adk_request *request, adk_error **ret_error)
 {
@@ -169,10 +176,13 @@ int adk_backend_execute(adk_backend *backend, const adk_request *given, adk_canc
         status = choose_language(backend, &request, ret_error);
     if (status != ADK_OK)
         return status;
+    if (given->memory_limit_bytes == 0)
+        request.memory_limit_bytes = adk__request_memory_default(request.language);
     status = call(backend, &request, cancel, &result, ret_error);
     if (status == ADK_OK) {
         result->usage.duration_ns = adk__now_ns() - start_ns;
-        adk__result_seal(result, backend->name, adk_language_cstr(request.language), backend->isolation);
+        if (!backend->is_router)
+            adk__result_seal(result, backend->name, adk_language_cstr(request.language), backend->isolation);
     }
     if (request.on_trace != NULL)
         trace(backend, &request, adk__now_ns() - start_ns, status, result);

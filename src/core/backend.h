@@ -10,4 +10,10 @@
 void *adk__backend_state(const adk_backend *backend,
                          int (*execute)(void *, const adk_request *, adk_cancel *, adk_result **, adk_error **));
 
+/**
+ * Makes a backend one that hands its requests on: a result stays labelled by the backend that made it. To be called before
+ * anybody else has the backend.
+ */
+void adk__backend_set_router(adk_backend *backend);
+
 #endif

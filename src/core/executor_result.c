@@ -76,8 +76,13 @@ static int make(const adk_job *job, adk_outcome outcome, adk_result **ret_result
 
     adk_backend_capabilities(job->backend, &capabilities);
     status = adk__request_read(job->request, capabilities.enforced, &request, ret_error); /* for the defaults */
-    if (status == ADK_OK)
-        status = adk_result_new(&request, &result, ret_error);
+    if (status != ADK_OK)
+        return status;
+    if (request.language == ADK_LANGUAGE_DEFAULT) /* the first of a backend's languages is its own */
+        request.language = (adk_language)__builtin_ctz(capabilities.languages);
+    if (job->request->memory_limit_bytes == 0)
+        request.memory_limit_bytes = adk__request_memory_default(request.language);
+    status = adk_result_new(&request, &result, ret_error);
     if (status != ADK_OK)
         return status;
     result->outcome = outcome;
@@ -89,8 +94,6 @@ static int make(const adk_job *job, adk_outcome outcome, adk_result **ret_result
         status = adk__result_message(result, "cancelled");
     if (status != ADK_OK)
         return status;
-    if (request.language == ADK_LANGUAGE_DEFAULT) /* the first of a backend's languages is its own */
-        request.language = (adk_language)__builtin_ctz(capabilities.languages);
     adk__result_seal(result, adk_backend_name_cstr(job->backend), adk_language_cstr(request.language),
                      capabilities.isolation_cstr);
     *ret_result = adk__take_ptr(result);

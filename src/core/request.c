@@ -216,11 +216,24 @@ static int check_enforced(const adk_request *r, uint32_t enforced, adk_error **r
     return ADK_OK;
 }
 
+uint64_t adk__request_memory_default(adk_language language)
+{
+    switch (language) {
+    case ADK_LANGUAGE_PYTHON:
+        return ADK_MEMORY_LIMIT_PYTHON_BYTES;
+    case ADK_LANGUAGE_JAVASCRIPT:
+    case ADK_LANGUAGE_TYPESCRIPT:
+        return ADK_MEMORY_LIMIT_JAVASCRIPT_BYTES;
+    default:
+        return ADK_MEMORY_LIMIT_DEFAULT_BYTES;
+    }
+}
+
 /* JSON's integers are signed: what is above 2^63 - 1 means "for ever" all the same. */
 static void fill_defaults(adk_request *r)
 {
     if (r->memory_limit_bytes == 0)
-        r->memory_limit_bytes = ADK_MEMORY_LIMIT_DEFAULT_BYTES;
+        r->memory_limit_bytes = adk__request_memory_default(r->language);
     if (r->output_limit_bytes == 0)
         r->output_limit_bytes = ADK_OUTPUT_LIMIT_DEFAULT_BYTES;
     if (r->outputs_limit_bytes == 0)

@@ -99,13 +99,14 @@ static void set_label(char label[ADK__LABEL_MAX], const char *text)
 
 void adk__result_seal(adk_result *result, const char *backend, const char *language, const char *isolation)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !result->is_sealed; i++) {
         const uint8_t *tail;
         size_t size;
 
         adk__capture_finish(&result->output[i], &tail, &size);
         result->tail[i] = adk_bytes_make(tail, size);
     }
+    result->is_sealed = true;
     set_label(result->backend, backend);
     set_label(result->language, language);
     set_label(result->isolation, isolation);

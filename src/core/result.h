@@ -33,6 +33,7 @@ struct adk_result {
     size_t file_capacity;
     bool files_incomplete;
     bool tables_too_large; /* memory_limit: it was the tables' own limit */
+    bool is_sealed;
     adk_usage usage;
     adk_limits limits;
     char backend[ADK__LABEL_MAX];

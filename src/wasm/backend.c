@@ -317,15 +317,16 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
                    adk_error **ret_error)
 {
     struct call c = {state, request, cancel, adk__now_ns(), ret_result, ret_error, ADK_OK};
+    size_t stack_bytes = (size_t)c.wasm->options.stack_bytes + ADK__HOST_STACK_BYTES;
     int failed;
 
     if (request->module != NULL && request->module->wasm != state)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the prepared module belongs to another backend");
-    if (ADK_LIKELY(adk__stack_has(ADK__RUN_STACK_BYTES))) {
+    if (ADK_LIKELY(adk__stack_has(stack_bytes))) {
         execute_call(&c);
         return c.status;
     }
-    failed = adk__stack_run(execute_call, &c);
+    failed = adk__stack_run(stack_bytes, execute_call, &c);
     if (failed)
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "start a thread to run on, the caller's stack being short");
     return c.status;
@@ -453,6 +454,11 @@ static int set_defaults(adk_wasm_options *options, adk_error **ret_error)
         options->cache_modules = CACHE_MODULES_DEFAULT;
     if (options->cache_bytes == 0)
         options->cache_bytes = CACHE_BYTES_DEFAULT;
+    if (options->stack_bytes > ADK__GUEST_STACK_MAX_BYTES)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "a stack of %llu bytes is more than %zu",
+                         (unsigned long long)options->stack_bytes, ADK__GUEST_STACK_MAX_BYTES);
+    if (options->stack_bytes == 0)
+        options->stack_bytes = ADK__GUEST_STACK_BYTES;
     if (options->prepare_timeout_ns == 0)
         options->prepare_timeout_ns = PREPARE_TIMEOUT_DEFAULT;
     if ((options->flags & ~(uint32_t)ADK_WASM_ALLOW_UNBOUNDED_COMPILE) != 0)

@@ -210,7 +210,7 @@ static int compile_here(adk__cache *cache, const adk__cache_wish *wish, adk_byte
     if (adk__stack_has(ADK__COMPILE_STACK_BYTES))
         compile(&c);
     else
-        failed = adk__stack_run(compile, &c);
+        failed = adk__stack_run(0, compile, &c);
     if (failed)
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "start a thread to compile on");
     *ret_module = c.module;

@@ -82,6 +82,12 @@ int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, bool is_parallel
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 
+static void set_stack(wasm_config_t *config, const adk_wasm_options *options)
+{
+    if (options->stack_bytes != 0)
+        wasmtime_config_max_wasm_stack_set(config, (size_t)options->stack_bytes);
+}
+
 static void set_pool(wasm_config_t *config, uint32_t slots)
 {
     wasmtime_pooling_allocation_config_t *pool = wasmtime_pooling_allocation_config_new();
@@ -109,6 +115,7 @@ static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t sl
 
     for (; slots >= 1; slots /= 4) {
         config = new_config(flavour, engines->is_narrow);
+        set_stack(config, engines->options);
         set_pool(config, slots);
         error = adk_engine_new(config, &shard->engine);
         shard->slots = slots;
@@ -117,7 +124,9 @@ static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t sl
         wasmtime_error_delete(error);
     }
     shard->slots = 0;
-    error = adk_engine_new(new_config(flavour, engines->is_narrow), &shard->engine);
+    config = new_config(flavour, engines->is_narrow);
+    set_stack(config, engines->options);
+    error = adk_engine_new(config, &shard->engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 

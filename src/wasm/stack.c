@@ -9,6 +9,7 @@
 #include "base/thread.h"
 
 #define OWN_STACK_BYTES ((size_t)8 << 20)
+#define SPARE_BYTES     ((size_t)256 << 10) /* of a thread that is to have so much: what comes before it is asked */
 
 static _Thread_local uintptr_t stack_low; /* 0: not asked yet */
 static _Thread_local uintptr_t stack_high;
@@ -53,11 +54,12 @@ static void *run_call(void *data)
     return NULL;
 }
 
-int adk__stack_run(void (*fn)(void *data), void *data)
+int adk__stack_run(size_t bytes, void (*fn)(void *data), void *data)
 {
     struct call call = {fn, data};
     pthread_t thread;
-    int failed = adk__thread_start(OWN_STACK_BYTES, run_call, &call, &thread);
+    int failed = adk__thread_start(bytes + SPARE_BYTES > OWN_STACK_BYTES ? bytes + SPARE_BYTES : OWN_STACK_BYTES,
+                                   run_call, &call, &thread);
 
     return failed ? failed : pthread_join(thread, NULL);
 }

@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** What the guest may use of the stack; the engine traps beyond it. */
-#define ADK__GUEST_STACK_BYTES ((size_t)512 << 10)
+/** What the guest may use of the stack, unless the backend's options say otherwise; the engine traps beyond it. */
+#define ADK__GUEST_STACK_BYTES     ((size_t)512 << 10)
+#define ADK__GUEST_STACK_MAX_BYTES ((size_t)2 << 20) /* the engine takes no more */
 
-/** What a run needs: the guest's part and room for host calls. */
-#define ADK__RUN_STACK_BYTES (ADK__GUEST_STACK_BYTES + ((size_t)256 << 10))
+/** What a run needs besides: room for host calls. */
+#define ADK__HOST_STACK_BYTES ((size_t)256 << 10)
+#define ADK__RUN_STACK_BYTES  (ADK__GUEST_STACK_BYTES + ADK__HOST_STACK_BYTES)
 
 /** What compiling in place needs; the compiler's recursion is bounded by the validator's limits on nesting. */
 #define ADK__COMPILE_STACK_BYTES ((size_t)2 << 20)
@@ -23,7 +25,10 @@
  */
 bool adk__stack_has(size_t bytes);
 
-/** Runs `fn(data)` on a new thread with enough stack for everything, and waits for it. Returns 0 or an errno value. */
-int adk__stack_run(void (*fn)(void *data), void *data);
+/**
+ * Runs `fn(data)` on a new thread with enough stack for everything, or for `bytes` where that is more, and waits for it.
+ * Returns 0 or an errno value.
+ */
+int adk__stack_run(size_t bytes, void (*fn)(void *data), void *data);
 
 #endif

@@ -249,7 +249,7 @@ int adk__worker_compile(int channel)
     if (failed)
         return cannot_begin("the system call filter or a limit cannot be set", failed);
     adk_engine_on_no_memory(out_of_memory);
-    failed = adk__stack_run(compile, &work);
+    failed = adk__stack_run(0, compile, &work);
     if (failed)
         return cannot_begin("a thread cannot be started", failed);
     return answer(&work);

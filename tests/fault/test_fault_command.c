@@ -167,7 +167,7 @@ static void test_run_json(void **state)
                              .out = "\"stdout\":\"hello, world\\n\""};
 
     (void)state;
-    sweep("run --json", &call, 120);
+    sweep("run --json", &call, 110);
 }
 
 static void test_run_trapped(void **state)

@@ -43,8 +43,8 @@ class Pins(adk.Case):
         self.assertTrue(report["message"].startswith("failed to compile WASM module: "))
 
     def test_a_wrong_language_is_an_invalid_request(self):
-        report = self.report_of(self.ran("run", "--json", "-l", "python", "-c", "print(1)"), status=2)
-        self.assertIn("WasmBackend only supports Language::Wasm, got python", report["message"])
+        report = self.report_of(self.ran("run", "--json", "-l", "rust", "-c", "print(1)"), status=2)
+        self.assertIn("does not support language rust", report["message"])
         self.assertEqual(report["status"], "error")
 
     def test_stdin_reaches_the_guest(self):

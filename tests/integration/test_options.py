@@ -174,13 +174,16 @@ class Values(Options):
         self.says_hello("-l", "wasm", self.file("hello.py", HELLO))
         self.refused("-l", "cobol", self.hello, words=["language", "cobol"])
         self.refused("-l", "WASM", self.hello, words=["language"])
-        for word in ("rust", "python", "javascript", "typescript", "command"):
-            self.refused("-l", word, self.hello, words=["WasmBackend only supports Language::Wasm, got " + word])
+        for word in ("rust", "command"):
+            self.refused("-l", word, self.hello, words=['backend "auto" does not support language ' + word])
 
     def test_language_by_ending(self):
-        for name, word in (("a.py", "python"), ("a.js", "javascript"), ("a.ts", "typescript"), ("a.rs", "rust"),
-                           ("a.sh", "command")):
+        for name, word in (("a.rs", "rust"), ("a.sh", "command")):
             self.refused(self.file(name, HELLO), words=[word])
+        nothing = {**os.environ, "ADK_SANDBOX_RUNTIMES": self.directory}
+        for name, word in (("a.py", "python"), ("a.js", "javascript"), ("a.mjs", "javascript"), ("a.CJS", "javascript"), ("a.ts", "javascript")):
+            done = self.expect(self.ran("run", self.file(name, HELLO), env=nothing), 125)
+            self.assertIn(b'the runtime "%s" is not installed' % word.encode(), done.stderr)
         for name in ("a", "a.wat", "a.wasm", "a.txt", ".wasm"):
             self.says_hello(self.file(name, HELLO))
 

@@ -106,7 +106,7 @@ class Errors(adk.Case):
     def test_usage_errors_are_reports(self):
         hello = self.file("hello.wat", HELLO)
         for arguments in (["--nope", hello], ["-t", "x", hello], ["-t", "0s", hello], ["-m", "1XB", hello], ["-e", "A", hello],
-                          [], ["-c"], ["-l", "cobol", hello], ["-l", "python", hello], [self.directory], ["/nonexistent"],
+                          [], ["-c"], ["-l", "cobol", hello], ["-l", "rust", hello], [self.directory], ["/nonexistent"],
                           ["-i", "/nonexistent", hello], ["--output-policy", "maybe", hello], ["--seed", "-1", hello],
                           ["--clock", "noon", hello], ["--fuel", "0", hello], ["-i", "-", "-"], ["--output-limit", "0", hello],
                           ["-t"], ["--memory"], ["-x", hello], ["-e", "=v", hello]):
@@ -124,9 +124,9 @@ class Errors(adk.Case):
         self.expect(done, 2)
         self.assertIn(b"--nope", done.stderr)
 
-    def test_wrong_language_has_the_original_s_message(self):
-        report = self.failed(self.ran("run", "--json", "-l", "python", "-c", "print(1)"), 2)
-        self.assertIn("WasmBackend only supports Language::Wasm, got python", report["message"])
+    def test_a_language_that_there_is_not(self):
+        report = self.failed(self.ran("run", "--json", "-l", "rust", "-c", "print(1)"), 2)
+        self.assertIn("backend \"auto\" does not support language rust", report["message"])
 
     def test_names_that_are_no_utf_8(self):
         report = self.failed(self.ran("run", "--json", b"/nonexistent/\xff\xfe\x1b"), 2)

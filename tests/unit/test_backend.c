@@ -230,7 +230,7 @@ static void test_execute(void **state)
     result = adk_test_execute(backend, &request, cancel);
     assert_ptr_equal(mock.cancel, cancel);
     assert_int_equal(mock.seen.language, ADK_LANGUAGE_PYTHON); /* the first of its languages is its own */
-    assert_int_equal(mock.seen.memory_limit_bytes, ADK_MEMORY_LIMIT_DEFAULT_BYTES);
+    assert_int_equal(mock.seen.memory_limit_bytes, ADK_MEMORY_LIMIT_PYTHON_BYTES);
     assert_int_equal(adk_result_exit_code(result), 77);
     assert_int_equal(adk_result_phase(result), ADK_PHASE_RUN);
     assert_bytes_are(adk_result_message(result), "a \\x0a message");

@@ -257,7 +257,7 @@ static void check_labels(const adk_result *result, uint64_t timeout_ns)
 
     adk_result_limits(result, &limits);
     assert_int_equal(limits.timeout_ns, timeout_ns);
-    assert_int_equal(limits.memory_limit_bytes, ADK_MEMORY_LIMIT_DEFAULT_BYTES);
+    assert_int_equal(limits.memory_limit_bytes, ADK_MEMORY_LIMIT_PYTHON_BYTES);
     assert_int_equal(adk_report_json(result, NULL, &report, NULL), ADK_OK);
     adk_test_keep_report(report);
     if (strstr(report, "\"gate\"") == NULL || strstr(report, "\"python\"") == NULL ||

