@@ -37,5 +37,6 @@
 #include <adk/trace.h>
 #include <adk/version.h>
 #include <adk/wasm.h>
+#include <adk/worker.h>
 
 #endif

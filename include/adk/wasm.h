@@ -65,7 +65,7 @@ typedef struct adk_wasm_options {
     const char *worker_cstr; /**< the helper program; default: the environment's ADK_SANDBOX_WORKER, else adk-worker
                                         beside the program, in ../libexec/adk-sandbox, or where it was installed */
     uint32_t workers;        /**< helpers that compile at once, at most 256; default: the number of CPUs, at least 2 */
-    uint32_t flags;          /**< ADK_WASM_ALLOW_UNBOUNDED_COMPILE */
+    uint32_t flags;          /**< ADK_WASM_* bits */
     uint64_t compile_memory_bytes; /**< what a helper may take; at least 64 MiB, default 1 GiB */
     uint64_t prepare_timeout_ns;   /**< how long adk_wasm_module_new() may take; default 5 minutes */
     const char *disk_cache_cstr; /**< a directory for compiled modules, made (mode 0700) where it is not there; default:
@@ -87,7 +87,14 @@ typedef struct adk_wasm_options {
 enum {
     /** Where there is no helper program, compile in this process what may take long: it cannot be stopped there, and a
      * hostile module of 100 KB takes a minute. Without this such modules are refused with ADK_E_UNAVAILABLE. */
-    ADK_WASM_ALLOW_UNBOUNDED_COMPILE = 1u << 0
+    ADK_WASM_ALLOW_UNBOUNDED_COMPILE = 1u << 0,
+    /** Runs each guest in a process of its own, forked from a worker without privileges (adk/worker.h), instead of in this
+     * one; isolation "wasm+process". No engine is made in this process: its signal handlers stay as they are, and a crash of
+     * the engine is the outcome signaled, with reason engine_crash and what was written until then. A run costs some tenths
+     * of a millisecond more; the guest is stopped up to 2 ms before its deadline (10 ms where files come back), so that there
+     * is time for the report; callbacks get what was written a little later than it was. Needs the helper program; host
+     * functions cannot be offered. */
+    ADK_WASM_ARMOURED = 1u << 1
 };
 
 /**

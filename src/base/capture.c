@@ -15,6 +15,15 @@ void adk__capture_init(adk__capture *capture, size_t limit)
     capture->head = (adk__buf)ADK__BUF_INIT(limit);
     capture->tail = NULL;
     capture->written = 0;
+    capture->published = NULL;
+}
+
+void adk__capture_lend(adk__capture *capture, uint8_t *head, uint8_t *tail, _Atomic uint64_t *published)
+{
+    capture->head.data = head;
+    capture->head.capacity = capture->head.max;
+    capture->tail = tail;
+    capture->published = published;
 }
 
 void adk__capture_free(adk__capture *capture)
@@ -66,6 +75,8 @@ int adk__capture_append(adk__capture *capture, const void *data, size_t size)
         append_tail(capture, overflow_of(capture), bytes + head, size - head);
         capture->written += size - head;
     }
+    if (capture->published != NULL)
+        atomic_store_explicit(capture->published, capture->written, memory_order_release);
     return 0;
 }
 

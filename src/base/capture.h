@@ -5,6 +5,7 @@
 #ifndef ADK_BASE_CAPTURE_H
 #define ADK_BASE_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,13 +14,20 @@
 #define ADK__CAPTURE_TAIL_BYTES ((size_t)64 << 10)
 
 typedef struct adk__capture {
-    adk__buf head;    /* its maximum is the limit */
-    uint8_t *tail;    /* ring; NULL until the first byte beyond the limit */
-    uint64_t written; /* in all, dropped bytes included */
+    adk__buf head;               /* its maximum is the limit */
+    uint8_t *tail;               /* ring; NULL until the first byte beyond the limit */
+    uint64_t written;            /* in all, dropped bytes included */
+    _Atomic uint64_t *published; /* NULL, or where another process sees `written`; set after the bytes are there */
 } adk__capture;
 
 void adk__capture_init(adk__capture *capture, size_t limit);
 void adk__capture_free(adk__capture *capture);
+
+/**
+ * Captures into memory that others see too: `head` holds as many bytes as the limit says, `tail` ADK__CAPTURE_TAIL_BYTES.
+ * Nothing is allocated from here on, and nothing is to be freed.
+ */
+void adk__capture_lend(adk__capture *capture, uint8_t *head, uint8_t *tail, _Atomic uint64_t *published);
 
 /** How many more bytes the head takes. */
 static inline size_t adk__capture_room(const adk__capture *capture)
@@ -34,6 +42,8 @@ ADK_MUST_USE int adk__capture_append(adk__capture *capture, const void *data, si
 static inline void adk__capture_drop(adk__capture *capture, size_t size)
 {
     capture->written += size;
+    if (capture->published != NULL)
+        atomic_store_explicit(capture->published, capture->written, memory_order_release);
 }
 
 /** Turns the ring so that its oldest byte comes first; to be called once, at the end. The view lasts as the capture. */

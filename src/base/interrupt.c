@@ -10,6 +10,7 @@ int adk__interrupt_init(adk__interrupt *interrupt)
     int failed;
 
     interrupt->deadline_ns = ADK__NEVER;
+    interrupt->is_lone = false;
     atomic_init(&interrupt->cancelled, false);
     failed = pthread_mutex_init(&interrupt->mutex, NULL);
     if (failed)
@@ -34,12 +35,29 @@ void adk__interrupt_cancel(adk__interrupt *interrupt)
     (void)pthread_mutex_unlock(&interrupt->mutex);
 }
 
+/*
+ * A signal that comes between the look at the flag and the sleep does not end the sleep, but whoever cancels goes on sending
+ * them (worker/child.c).
+ */
+static adk__interrupt_cause wait_alone(adk__interrupt *interrupt, uint64_t until_ns, const struct timespec *end)
+{
+    for (;;) {
+        adk__interrupt_cause cause = adk__interrupt_check(interrupt);
+
+        if (cause != ADK__INTERRUPT_NONE || adk__now_ns() >= until_ns)
+            return cause;
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, end, NULL);
+    }
+}
+
 adk__interrupt_cause adk__interrupt_wait(adk__interrupt *interrupt, uint64_t until_ns)
 {
     uint64_t end_ns = until_ns < interrupt->deadline_ns ? until_ns : interrupt->deadline_ns;
     struct timespec end = adk__timespec_from_ns(end_ns);
     adk__interrupt_cause cause;
 
+    if (interrupt->is_lone)
+        return wait_alone(interrupt, until_ns, &end);
     (void)pthread_mutex_lock(&interrupt->mutex);
     for (;;) {
         cause = adk__interrupt_check(interrupt);

@@ -25,6 +25,7 @@ typedef struct adk__interrupt {
     atomic_bool cancelled;
     pthread_mutex_t mutex; /* of the wait alone */
     pthread_cond_t changed;
+    bool is_lone; /* the process has one thread: what cancels is a signal's handler, which ends a sleep by itself */
 } adk__interrupt;
 
 /** Makes an interrupt. Returns 0 or an errno value. */

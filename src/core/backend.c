@@ -20,6 +20,7 @@ struct adk_backend {
     void *state;
     adk_capabilities capabilities;
     bool is_router;
+    uint64_t memory_default_bytes;
     char name[ADK__LABEL_MAX];
     char isolation[ADK__LABEL_MAX];
 };
@@ -104,13 +105,28 @@ void adk__backend_set_router(adk_backend *backend)
     backend->is_router = true;
 }
 
-/* The first of a backend's languages is its own. */
-static int choose_language(const adk_backend *backend, adk_request *request, adk_error **ret_error)
+void adk__backend_set_memory_default(adk_backend *backend, uint64_t bytes)
+{
+    backend->memory_default_bytes = bytes;
+}
+
+void adk__backend_fill(const adk_backend *backend, const adk_request *given, adk_request *request)
+{
+    bool is_given = given->struct_size >= offsetof(adk_request, memory_limit_bytes) + sizeof(uint64_t) &&
+                    given->memory_limit_bytes != 0;
+
+    if (request->language == ADK_LANGUAGE_DEFAULT) /* the first of a backend's languages is its own */
+        request->language = (adk_language)__builtin_ctz(backend->capabilities.languages);
+    if (is_given)
+        return;
+    request->memory_limit_bytes = backend->memory_default_bytes != 0 ? backend->memory_default_bytes
+                                                                     : adk__request_memory_default(request->language);
+}
+
+static int check_language(const adk_backend *backend, const adk_request *request, adk_error **ret_error)
 {
     uint32_t languages = backend->capabilities.languages;
 
-    if (request->language == ADK_LANGUAGE_DEFAULT)
-        request->language = (adk_language)__builtin_ctz(languages);
     if (request->language < 32 && (languages >> request->language & 1) != 0)
         return ADK_OK;
     if (strcmp(backend->name, "wasm") == 0) /* the original's words */
@@ -173,11 +189,11 @@ int adk_backend_execute(adk_backend *backend, const adk_request *given, adk_canc
 
     status = adk__request_read(given, backend->capabilities.enforced, &request, ret_error);
     if (status == ADK_OK)
-        status = choose_language(backend, &request, ret_error);
+        adk__backend_fill(backend, given, &request);
+    if (status == ADK_OK)
+        status = check_language(backend, &request, ret_error);
     if (status != ADK_OK)
         return status;
-    if (given->memory_limit_bytes == 0)
-        request.memory_limit_bytes = adk__request_memory_default(request.language);
     status = call(backend, &request, cancel, &result, ret_error);
     if (status == ADK_OK) {
         result->usage.duration_ns = adk__now_ns() - start_ns;

@@ -16,4 +16,10 @@ void *adk__backend_state(const adk_backend *backend,
  */
 void adk__backend_set_router(adk_backend *backend);
 
+/** What a run of this backend may take where the request names no limit; 0: what its language may. */
+void adk__backend_set_memory_default(adk_backend *backend, uint64_t bytes);
+
+/** Sets in a request that has been read the backend's own defaults, where the one that the caller gave says nothing. */
+void adk__backend_fill(const adk_backend *backend, const adk_request *given, adk_request *request);
+
 #endif

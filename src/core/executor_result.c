@@ -2,6 +2,7 @@
  * Endings of jobs, so that a result says the same whether the run began at once, late, or never: the limit on time is
  * the submission's, and so is the moment from which the duration counts.
  */
+#include "core/backend.h"
 #include "core/executor.h"
 
 #include <stdio.h>
@@ -76,13 +77,10 @@ static int make(const adk_job *job, adk_outcome outcome, adk_result **ret_result
 
     adk_backend_capabilities(job->backend, &capabilities);
     status = adk__request_read(job->request, capabilities.enforced, &request, ret_error); /* for the defaults */
-    if (status != ADK_OK)
-        return status;
-    if (request.language == ADK_LANGUAGE_DEFAULT) /* the first of a backend's languages is its own */
-        request.language = (adk_language)__builtin_ctz(capabilities.languages);
-    if (job->request->memory_limit_bytes == 0)
-        request.memory_limit_bytes = adk__request_memory_default(request.language);
-    status = adk_result_new(&request, &result, ret_error);
+    if (status == ADK_OK)
+        adk__backend_fill(job->backend, job->request, &request);
+    if (status == ADK_OK)
+        status = adk_result_new(&request, &result, ret_error);
     if (status != ADK_OK)
         return status;
     result->outcome = outcome;

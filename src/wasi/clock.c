@@ -16,6 +16,7 @@ void adk__wasi_clocks_begin(adk__wasi *wasi)
 {
     adk__wasi_clocks *clocks = &wasi->clocks;
 
+    clocks->base_ns = MONOTONIC_BASE_NS;
     clocks->is_virtual = (wasi->setup.request->flags & ADK_REQUEST_CLOCK) != 0;
     clocks->start_ns = wasi->setup.request->clock_start_ns;
     clocks->has_origin = wasi->setup.began_ns != 0;
@@ -32,7 +33,7 @@ static uint64_t read_virtual(adk__wasi_clocks *clocks, uint32_t clock)
     case ADK__WASI_CLOCK_REALTIME:
         return adk__add_saturated(clocks->start_ns, elapsed_ns);
     case ADK__WASI_CLOCK_MONOTONIC:
-        return adk__add_saturated(MONOTONIC_BASE_NS, elapsed_ns);
+        return adk__add_saturated(clocks->base_ns, elapsed_ns);
     default:
         return elapsed_ns - slept_ns;
     }
@@ -64,6 +65,17 @@ static uint64_t read_cpu(adk__wasi_clocks *clocks)
     return used_ns > clocks->cpu_origin_ns ? used_ns - clocks->cpu_origin_ns : 0;
 }
 
+void adk__wasi_clocks_resume(adk__wasi *wasi)
+{
+    adk__wasi_clocks *clocks = &wasi->clocks;
+    uint64_t shown_ns = clocks->base_ns;
+
+    shown_ns += clocks->is_virtual ? clocks->elapsed_ns : since_origin(clocks, adk__now_ns());
+    *clocks = (adk__wasi_clocks){0};
+    adk__wasi_clocks_begin(wasi);
+    clocks->base_ns = shown_ns;
+}
+
 bool adk__wasi_clock_read(adk__wasi *wasi, uint32_t clock, uint64_t *ret_ns)
 {
     if (clock >= ADK__WASI_CLOCKS)
@@ -73,7 +85,7 @@ bool adk__wasi_clock_read(adk__wasi *wasi, uint32_t clock, uint64_t *ret_ns)
     else if (clock == ADK__WASI_CLOCK_REALTIME)
         *ret_ns = adk__clock_ns(CLOCK_REALTIME);
     else if (clock == ADK__WASI_CLOCK_MONOTONIC)
-        *ret_ns = adk__add_saturated(MONOTONIC_BASE_NS, since_origin(&wasi->clocks, adk__now_ns()));
+        *ret_ns = adk__add_saturated(wasi->clocks.base_ns, since_origin(&wasi->clocks, adk__now_ns()));
     else
         *ret_ns = read_cpu(&wasi->clocks);
     return true;

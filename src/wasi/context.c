@@ -31,6 +31,22 @@ void adk__wasi_begin(adk__wasi *wasi, const adk__wasi_setup *setup)
     adk__wasi_fds_begin(wasi);
 }
 
+adk__wasi_setup *adk__wasi_setup_of(adk__wasi *wasi)
+{
+    return &wasi->setup;
+}
+
+void adk__wasi_resume(adk__wasi *wasi, const adk_request *request, uint64_t began_ns)
+{
+    wasi->setup.request = request;
+    wasi->setup.began_ns = began_ns;
+    wasi->stdin_offset = 0;
+    wasi->random.is_seeded = (request->flags & ADK_REQUEST_SEED) != 0;
+    wasi->random.seed = request->random_seed;
+    wasi->random.position = 0;
+    adk__wasi_clocks_resume(wasi);
+}
+
 void adk__wasi_end(adk__wasi *wasi)
 {
     adk__wasi_fds_end(wasi);

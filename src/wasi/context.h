@@ -58,6 +58,7 @@ typedef struct adk__wasi_clocks {
     bool is_virtual;
     bool has_origin;        /* origin_ns is set */
     bool has_cpu_origin;    /* cpu_origin_ns is set */
+    uint64_t base_ns;       /* what the monotonic clock shows at its origin */
     uint64_t origin_ns;     /* CLOCK_MONOTONIC that the guest's monotonic clock counts from */
     uint64_t cpu_origin_ns; /* CLOCK_THREAD_CPUTIME_ID that its CPU clocks count from */
     uint64_t start_ns;      /* virtual: real time at the begin */
@@ -161,6 +162,9 @@ uint16_t adk__wasi_fd_inode(adk__wasi *wasi, adk__wasi_fd *fd, adk__vfs_inode **
 /* ---- clock.c -------------------------------------------------------------------------------------------------- */
 
 void adk__wasi_clocks_begin(adk__wasi *wasi);
+
+/** Begins them again for setup.request, but that the monotonic clock does not go back. */
+void adk__wasi_clocks_resume(adk__wasi *wasi);
 
 /** Reads a clock; false where there is no such clock. A virtual one moves on by its reading. */
 bool adk__wasi_clock_read(adk__wasi *wasi, uint32_t clock, uint64_t *ret_ns);

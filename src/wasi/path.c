@@ -4,6 +4,8 @@
  * Finding the way, with all its rules for links, dots and slashes, is the tree's affair; this file checks what the guest
  * said and may do, all of it before the tree is touched.
  */
+#include <string.h>
+
 #include "wasi/path.h"
 
 #include "base/text.h"
@@ -258,6 +260,27 @@ static uint16_t open_place(adk__wasi *wasi, const adk__wasi_place *place, const 
     return ADK__WASI_SUCCESS;
 }
 
+/* The path is compared as the guest wrote it. */
+static bool is_checkpoint(const adk__wasi *wasi, uint32_t fd, uint32_t path, uint32_t size)
+{
+    const adk__wasi_setup *setup = &wasi->setup;
+
+    return fd == ADK__WASI_ROOT_FD && size == strlen(setup->checkpoint_path) && adk__wasi_has_range(wasi, path, size) &&
+           memcmp(adk__wasi_at(&wasi->call.memory, path, size), setup->checkpoint_path, size) == 0;
+}
+
+/* True if the run must stop. */
+static bool pass_checkpoint(adk__wasi *wasi)
+{
+    bool (*checkpoint)(void *data) = wasi->setup.checkpoint;
+
+    wasi->setup.checkpoint = NULL;
+    if (checkpoint(wasi->setup.checkpoint_data))
+        return false;
+    wasi->call.stop = ADK__WASI_INTERRUPT;
+    return true;
+}
+
 uint16_t adk__wasi_do_path_open(adk__wasi *wasi, const uint64_t *args)
 {
     opening o = {(uint32_t)args[1], (uint32_t)args[4], (uint32_t)args[7], args[5], args[6]};
@@ -266,6 +289,9 @@ uint16_t adk__wasi_do_path_open(adk__wasi *wasi, const uint64_t *args)
     uint32_t number;
     uint16_t failed;
 
+    if (ADK_UNLIKELY(wasi->setup.checkpoint != NULL) &&
+        is_checkpoint(wasi, (uint32_t)args[0], (uint32_t)args[2], (uint32_t)args[3]) && pass_checkpoint(wasi))
+        return ADK__WASI_EINTR;
     failed =
         adk__wasi_place_of(wasi, (uint32_t)args[0], rights_to_open(&o), (uint32_t)args[2], (uint32_t)args[3], &place);
     if (failed)

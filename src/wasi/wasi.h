@@ -60,6 +60,12 @@ typedef struct adk__wasi_setup {
     void (*release)(void *budget_data, uint64_t bytes);
     void *budget_data;
 
+    /* Of a runtime's warm-up: called once, when the guest opens `checkpoint_path` (without the first slash) beneath "/".
+     * False stops the guest with ADK__WASI_INTERRUPT. */
+    bool (*checkpoint)(void *checkpoint_data);
+    void *checkpoint_data;
+    const char *checkpoint_path;
+
     adk__vfs_image *image; /* what "/" shows at first, or NULL for an empty directory */
     uint64_t files_bytes;  /* limits of the tree, as adk__vfs_options has them */
     uint64_t files_inodes;
@@ -76,6 +82,16 @@ void adk__wasi_free(adk__wasi *wasi);
 
 /** Begins a run. Cheap: takes no memory and makes no system call. */
 void adk__wasi_begin(adk__wasi *wasi, const adk__wasi_setup *setup);
+
+/** What adk__wasi_begin() was given, for what only some runs have to be set before the guest starts. */
+adk__wasi_setup *adk__wasi_setup_of(adk__wasi *wasi);
+
+/**
+ * At a checkpoint: another request takes the place of the one that the warm-up had, in a process of its own. Clocks begin
+ * anew (the monotonic one goes on from where the warm-up has left it), random numbers and standard input too; the tree and
+ * the descriptors stay. Nobody has to be charged for more.
+ */
+void adk__wasi_resume(adk__wasi *wasi, const adk_request *request, uint64_t began_ns);
 
 /** Ends a run: everything of it is released, nothing of it can reach the next. */
 void adk__wasi_end(adk__wasi *wasi);

@@ -24,8 +24,11 @@
 #include "wasm/files.h"
 #include "wasm/host.h"
 #include "wasm/janitor.h"
+#include "wasm/live.h"
+#include "wasm/prepared.h"
 #include "wasm/run.h"
 #include "wasm/stack.h"
+#include "worker/armoured.h"
 
 #define SLOTS_DEFAULT         64
 #define SLOTS_MAX             1024
@@ -48,32 +51,13 @@ struct wasm {
     adk__cache cache;
 };
 
-struct adk_wasm_module {
-    struct wasm *wasm;
-    adk__module *plain; /* the plain flavour; the others are found by the source */
-    size_t size;
-    uint8_t source[];
-};
-
 /* ---- one run ------------------------------------------------------------------------------------------------------ */
-
-static uint32_t flavour_of(const adk_request *request)
-{
-    const uint32_t both = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK;
-    uint32_t flavour = 0;
-
-    if (request->fuel != 0)
-        flavour |= ADK__FLAVOUR_FUEL;
-    if ((request->flags & both) == both)
-        flavour |= ADK__FLAVOUR_DETERMINISTIC;
-    return flavour;
-}
 
 static int find_module(struct wasm *wasm, adk__run *run, uint32_t shard, adk__refusal *refusal,
                        adk__module **ret_module, adk_error **ret_error)
 {
     const adk_request *request = run->request;
-    adk__cache_wish wish = {flavour_of(request), shard, request->code, &run->interrupt};
+    adk__cache_wish wish = {adk__flavour_of(request), shard, request->code, &run->interrupt};
     const adk_wasm_module *prepared = request->module;
 
     if (prepared != NULL) {
@@ -138,59 +122,14 @@ static int clean_up(const adk__run *run, adk__shard *shard, wasmtime_store_t *st
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_INTERNAL, "clean up after a module", error);
 }
 
-/* The guest's whole life. NULL, or the engine's error. */
-static wasmtime_error_t *live(const struct wasm *wasm, adk__run *run, const adk__module *module,
-                              const wasmtime_instance_pre_t *pre, wasmtime_store_t *store, uint64_t start_ns)
-{
-    adk_usage *usage = &run->result->usage;
-    const char *entry = wasm->options.entry_cstr;
-    uint64_t ready_ns;
-    wasmtime_instance_t instance;
-    wasmtime_error_t *error;
-
-    adk__run_enter(run, ADK_PHASE_INSTANTIATE);
-    error = adk_engine_instantiate(pre, store, &instance);
-    ready_ns = adk__now_ns();
-    usage->instantiate_ns = ready_ns - start_ns;
-    if (error != NULL)
-        return error;
-    adk__run_enter(run, ADK_PHASE_RUN);
-    if (module->has_initialize)
-        error = adk_engine_call(store, &instance, "_initialize", strlen("_initialize"));
-    if (error == NULL && module->has_entry)
-        error = adk_engine_call(store, &instance, entry, strlen(entry));
-    usage->run_ns = adk__now_ns() - ready_ns;
-    return error;
-}
-
 /* Gives the slot back as well. */
 static int run_in_store(const struct wasm *wasm, adk__run *run, const adk__module *module, adk__shard *shard,
                         const wasmtime_instance_pre_t *pre, adk_error **ret_error)
 {
     wasmtime_store_t *store = wasmtime_store_new(shard->engine, run, NULL);
-    wasmtime_context_t *context = wasmtime_store_context(store);
-    adk_usage *usage = &run->result->usage;
-    wasmtime_error_t *error = NULL;
-    uint64_t start_ns;
-    uint64_t fuel = 0;
-    int cleaned;
-    int status;
+    int status = adk__live(wasm->options.entry_cstr, run, module, shard, pre, store, ret_error);
+    int cleaned = clean_up(run, shard, store, status == ADK_OK ? ret_error : NULL);
 
-    run->module = module;
-    adk_engine_store_hooks(store, &run->hooks);
-    wasmtime_context_set_epoch_deadline(context, 1);
-    adk__reaper_arm(&run->watched, shard->engine, run->interrupt.deadline_ns);
-    if (run->request->fuel != 0)
-        error = wasmtime_context_set_fuel(context, run->request->fuel);
-    start_ns = adk__now_ns();
-    if (error == NULL && !adk__run_is_due_at(run, ADK_PHASE_INSTANTIATE, start_ns))
-        error = live(wasm, run, module, pre, store, start_ns);
-    if (run->request->fuel != 0 && wasmtime_context_get_fuel(context, &fuel) == NULL) {
-        usage->fuel = run->request->fuel - fuel;
-        usage->measured |= ADK_USAGE_FUEL;
-    }
-    status = adk__ending_set(run, error, ret_error);
-    cleaned = clean_up(run, shard, store, status == ADK_OK ? ret_error : NULL);
     return status == ADK_OK ? cleaned : status;
 }
 
@@ -320,7 +259,7 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
     size_t stack_bytes = (size_t)c.wasm->options.stack_bytes + ADK__HOST_STACK_BYTES;
     int failed;
 
-    if (request->module != NULL && request->module->wasm != state)
+    if (request->module != NULL && request->module->owner != state)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the prepared module belongs to another backend");
     if (ADK_LIKELY(adk__stack_has(stack_bytes))) {
         execute_call(&c);
@@ -374,6 +313,8 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
     adk_wasm_module *module;
     int status;
 
+    if (wasm == NULL && adk__armoured_is(backend))
+        return adk__armoured_module_new(backend, code, ret_module, ret_error);
     if (wasm == NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the backend \"%s\" is not the library's WebAssembly backend",
                          adk_backend_name_cstr(backend));
@@ -393,8 +334,9 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
     adk__module_release(p.module, p.shard);
     if (module == NULL)
         return adk__fail_nomem(ret_error);
-    module->wasm = wasm;
+    module->owner = wasm;
     module->plain = p.module;
+    module->code = NULL;
     module->size = code.size;
     memcpy(module->source, code.data, code.size);
     *ret_module = module;
@@ -403,10 +345,14 @@ int adk_wasm_module_new(adk_backend *backend, adk_bytes code, adk_wasm_module **
 
 void adk_wasm_module_free(adk_wasm_module *module)
 {
+    uint32_t shards;
+
     if (module == NULL)
         return;
-    for (uint32_t shard = 0; shard < module->wasm->engines.shard_count; shard++)
+    shards = module->plain == NULL ? 0 : module->plain->engines->shard_count; /* with the last it may be gone */
+    for (uint32_t shard = 0; shard < shards; shard++)
         adk__module_release(module->plain, shard);
+    adk__code_unref(module->code);
     free(module);
 }
 
@@ -444,7 +390,7 @@ static uint32_t modules_for_descriptors(uint32_t shards)
     return modules < 1 ? 1 : modules > UINT32_MAX ? UINT32_MAX : (uint32_t)modules;
 }
 
-static int set_defaults(adk_wasm_options *options, adk_error **ret_error)
+int adk__wasm_set_defaults(adk_wasm_options *options, adk_error **ret_error)
 {
     if (options->slots > SLOTS_MAX)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "%u slots are more than %d", options->slots, SLOTS_MAX);
@@ -461,7 +407,7 @@ static int set_defaults(adk_wasm_options *options, adk_error **ret_error)
         options->stack_bytes = ADK__GUEST_STACK_BYTES;
     if (options->prepare_timeout_ns == 0)
         options->prepare_timeout_ns = PREPARE_TIMEOUT_DEFAULT;
-    if ((options->flags & ~(uint32_t)ADK_WASM_ALLOW_UNBOUNDED_COMPILE) != 0)
+    if ((options->flags & ~(uint32_t)(ADK_WASM_ALLOW_UNBOUNDED_COMPILE | ADK_WASM_ARMOURED)) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "unknown flags %#x in the options", options->flags);
     if (options->entry_cstr == NULL)
         options->entry_cstr = "_start";
@@ -478,7 +424,7 @@ static int copy_options(struct wasm *wasm, const adk_wasm_options *options, adk_
     int status;
 
     wasm->options = *options;
-    status = set_defaults(&wasm->options, ret_error);
+    status = adk__wasm_set_defaults(&wasm->options, ret_error);
     if (status != ADK_OK)
         return status;
     wasm->entry = strdup(wasm->options.entry_cstr);
@@ -620,6 +566,8 @@ int adk_wasm_backend_new(const adk_wasm_options *given, adk_backend **ret_backen
         return adk__fail(ret_error, ADK_E_SYSTEM, 0, "libsodium's sodium_init");
     if (!adk__struct_read(&options, sizeof(options), given == NULL ? &defaults : given))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the options");
+    if ((options.flags & ADK_WASM_ARMOURED) != 0)
+        return adk__armoured_backend_new(&options, ret_backend, ret_error);
     status = copy_options(wasm, &options, ret_error);
     if (status == ADK_OK)
         status = open_wasm(wasm, ret_error);

@@ -17,44 +17,48 @@
 
 /* ---- traps -------------------------------------------------------------------------------------------------------- */
 
+static const struct {
+    uint8_t code;
+    const char *kind;
+} trap_kinds[] = {
+    {WASMTIME_TRAP_CODE_STACK_OVERFLOW, "stack_overflow"},
+    {WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS, "memory_out_of_bounds"},
+    {WASMTIME_TRAP_CODE_HEAP_MISALIGNED, "heap_misaligned"},
+    {WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS, "table_out_of_bounds"},
+    {WASMTIME_TRAP_CODE_INDIRECT_CALL_TO_NULL, "indirect_call_to_null"},
+    {WASMTIME_TRAP_CODE_BAD_SIGNATURE, "bad_signature"},
+    {WASMTIME_TRAP_CODE_INTEGER_OVERFLOW, "integer_overflow"},
+    {WASMTIME_TRAP_CODE_INTEGER_DIVISION_BY_ZERO, "integer_division_by_zero"},
+    {WASMTIME_TRAP_CODE_BAD_CONVERSION_TO_INTEGER, "bad_conversion_to_integer"},
+    {WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED, "unreachable"},
+    {WASMTIME_TRAP_CODE_INTERRUPT, "interrupt"},
+    {WASMTIME_TRAP_CODE_OUT_OF_FUEL, "out_of_fuel"},
+    {WASMTIME_TRAP_CODE_NULL_REFERENCE, "null_reference"},
+    {WASMTIME_TRAP_CODE_ARRAY_OUT_OF_BOUNDS, "array_out_of_bounds"},
+    {WASMTIME_TRAP_CODE_ALLOCATION_TOO_LARGE, "allocation_too_large"},
+    {WASMTIME_TRAP_CODE_CAST_FAILURE, "cast_failure"},
+};
+
 static const char *trap_kind(uint8_t code)
 {
-    switch (code) {
-    case WASMTIME_TRAP_CODE_STACK_OVERFLOW:
-        return "stack_overflow";
-    case WASMTIME_TRAP_CODE_MEMORY_OUT_OF_BOUNDS:
-        return "memory_out_of_bounds";
-    case WASMTIME_TRAP_CODE_HEAP_MISALIGNED:
-        return "heap_misaligned";
-    case WASMTIME_TRAP_CODE_TABLE_OUT_OF_BOUNDS:
-        return "table_out_of_bounds";
-    case WASMTIME_TRAP_CODE_INDIRECT_CALL_TO_NULL:
-        return "indirect_call_to_null";
-    case WASMTIME_TRAP_CODE_BAD_SIGNATURE:
-        return "bad_signature";
-    case WASMTIME_TRAP_CODE_INTEGER_OVERFLOW:
-        return "integer_overflow";
-    case WASMTIME_TRAP_CODE_INTEGER_DIVISION_BY_ZERO:
-        return "integer_division_by_zero";
-    case WASMTIME_TRAP_CODE_BAD_CONVERSION_TO_INTEGER:
-        return "bad_conversion_to_integer";
-    case WASMTIME_TRAP_CODE_UNREACHABLE_CODE_REACHED:
-        return "unreachable";
-    case WASMTIME_TRAP_CODE_INTERRUPT:
-        return "interrupt";
-    case WASMTIME_TRAP_CODE_OUT_OF_FUEL:
-        return "out_of_fuel";
-    case WASMTIME_TRAP_CODE_NULL_REFERENCE:
-        return "null_reference";
-    case WASMTIME_TRAP_CODE_ARRAY_OUT_OF_BOUNDS:
-        return "array_out_of_bounds";
-    case WASMTIME_TRAP_CODE_ALLOCATION_TOO_LARGE:
-        return "allocation_too_large";
-    case WASMTIME_TRAP_CODE_CAST_FAILURE:
-        return "cast_failure";
-    default:
-        return "unknown";
+    for (size_t i = 0; i < ADK_COUNT(trap_kinds); i++) {
+        if (trap_kinds[i].code == code)
+            return trap_kinds[i].kind;
     }
+    return "unknown";
+}
+
+const char *adk__ending_kind(const char *word, size_t size)
+{
+    size_t length = strnlen(word, size);
+
+    if (length == strlen("host") && memcmp(word, "host", length) == 0)
+        return "host";
+    for (size_t i = 0; i < ADK_COUNT(trap_kinds); i++) {
+        if (strlen(trap_kinds[i].kind) == length && memcmp(trap_kinds[i].kind, word, length) == 0)
+            return trap_kinds[i].kind;
+    }
+    return "unknown";
 }
 
 /* The name goes to frame_names now, and the view of it is made when that no longer moves. */

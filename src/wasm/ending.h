@@ -12,4 +12,7 @@
  */
 ADK_MUST_USE int adk__ending_set(adk__run *run, wasmtime_error_t *error, adk_error **ret_error);
 
+/** The kind of trap that a word of at most `size` bytes means, as a constant; "unknown" for any other word. */
+const char *adk__ending_kind(const char *word, size_t size);
+
 #endif

@@ -52,6 +52,18 @@ int adk__engine_fail(adk_error **ret_error, int code, const char *what, wasmtime
     return code;
 }
 
+uint32_t adk__flavour_of(const adk_request *request)
+{
+    const uint32_t both = ADK_REQUEST_SEED | ADK_REQUEST_CLOCK;
+    uint32_t flavour = 0;
+
+    if (request->fuel != 0)
+        flavour |= ADK__FLAVOUR_FUEL;
+    if ((request->flags & both) == both)
+        flavour |= ADK__FLAVOUR_DETERMINISTIC;
+    return flavour;
+}
+
 /* Which features modules may use is decided in adk_engine_new(). */
 static wasm_config_t *new_config(uint32_t flavour, bool is_narrow)
 {

@@ -16,6 +16,7 @@
 #include "adk_engine.h"
 
 #include <adk/error.h>
+#include <adk/request.h>
 #include <adk/wasm.h>
 
 /** Bits of a flavour. */
@@ -24,6 +25,9 @@ enum {
     ADK__FLAVOUR_DETERMINISTIC = 1u << 1,
     ADK__FLAVOURS = 4,
 };
+
+/** The flavour that a request needs. */
+uint32_t adk__flavour_of(const adk_request *request);
 
 /** CPUs beyond this share shards. */
 #define ADK__SHARDS_MAX 65

@@ -15,7 +15,7 @@
 /* What a run that was stopped has for collecting: little, as its time is up. */
 #define GRACE_NS UINT64_C(10000000)
 
-static int make_tree(adk__run *run, adk__vfs **ret_vfs, adk_error **ret_error)
+int adk__files_tree(adk__run *run, adk__vfs **ret_vfs, adk_error **ret_error)
 {
     int failed = adk__wasi_files(run->wasi, ret_vfs);
 
@@ -27,29 +27,23 @@ static int make_tree(adk__run *run, adk__vfs **ret_vfs, adk_error **ret_error)
     return failed ? adk__fail_nomem(ret_error) : ADK_OK;
 }
 
-/* A directory given by a path that does not begin with a slash is preopened under that very name as well. */
-static int preopen(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
+int adk__files_preopen(adk__run *run, adk__vfs *vfs, adk_bytes name, adk_error **ret_error)
 {
-    for (size_t i = 0; i < run->request->files_count; i++) {
-        adk_bytes name = run->request->files[i].path;
-        adk__vfs_inode *inode;
-        adk__vfs_stat info;
-        uint16_t failed = 0;
+    adk__vfs_inode *inode;
+    adk__vfs_stat info;
+    uint16_t failed = 0;
 
-        if (*(const char *)name.data == '/' ||
-            adk__vfs_resolve(adk__vfs_root(vfs), name.data, name.size, true, &inode) != 0)
-            continue;
-        adk__vfs_get_stat(inode, &info);
-        if (info.type == ADK__VFS_TYPE_DIRECTORY)
-            failed = adk__wasi_preopen(run->wasi, name.data, (uint32_t)name.size, inode);
-        adk__vfs_drop(inode);
-        if (failed == ADK__WASI_ENOMEM) {
-            adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
-            return ADK_OK;
-        }
-        if (failed)
-            return adk__fail(ret_error, ADK_E_INVALID, 0, "too many directories are given by relative paths");
-    }
+    if (*(const char *)name.data == '/' ||
+        adk__vfs_resolve(adk__vfs_root(vfs), name.data, name.size, true, &inode) != 0)
+        return ADK_OK;
+    adk__vfs_get_stat(inode, &info);
+    if (info.type == ADK__VFS_TYPE_DIRECTORY)
+        failed = adk__wasi_preopen(run->wasi, name.data, (uint32_t)name.size, inode);
+    adk__vfs_drop(inode);
+    if (failed == ADK__WASI_ENOMEM)
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+    else if (failed)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "too many directories are given by relative paths");
     return ADK_OK;
 }
 
@@ -61,15 +55,15 @@ int adk__files_in(adk__run *run, adk_error **ret_error)
 
     if (run->request->files_count == 0)
         return ADK_OK;
-    status = make_tree(run, &vfs, ret_error);
+    status = adk__files_tree(run, &vfs, ret_error);
     if (status == ADK_OK && vfs != NULL)
         status = adk__inputs_load(run->request, vfs, &run->interrupt, &stop, ret_error);
     if (stop == ADK__INPUTS_MEMORY)
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
     else if (stop == ADK__INPUTS_INTERRUPTED)
         (void)adk__run_is_due(run, ADK_PHASE_INSTANTIATE);
-    if (status == ADK_OK && run->cause == ADK__CAUSE_NONE)
-        status = preopen(run, vfs, ret_error);
+    for (size_t i = 0; i < run->request->files_count && status == ADK_OK && run->cause == ADK__CAUSE_NONE; i++)
+        status = adk__files_preopen(run, vfs, run->request->files[i].path, ret_error);
     return status;
 }
 
@@ -90,7 +84,8 @@ static bool may_go_on(void *data)
 int adk__files_out(adk__run *run, adk_error **ret_error)
 {
     bool stopped = run->result->outcome == ADK_OUTCOME_TIMED_OUT || run->result->outcome == ADK_OUTCOME_CANCELLED;
-    struct patience patience = {run, stopped ? adk__now_ns() + GRACE_NS : 0};
+    uint64_t end_ns = run->last_ns != 0 ? run->last_ns : adk__now_ns() + GRACE_NS;
+    struct patience patience = {run, stopped ? end_ns : 0};
     adk__vfs *vfs = adk__wasi_files_made(run->wasi);
     adk__cause ended = run->cause;
 

@@ -15,4 +15,10 @@ ADK_MUST_USE int adk__files_in(adk__run *run, adk_error **ret_error);
  */
 ADK_MUST_USE int adk__files_out(adk__run *run, adk_error **ret_error);
 
+/** The run's tree. Where there is no memory for it the run is stopped, and *ret_vfs is NULL. */
+ADK_MUST_USE int adk__files_tree(adk__run *run, adk__vfs **ret_vfs, adk_error **ret_error);
+
+/** A directory given by a path that does not begin with a slash is preopened under that very name as well. */
+ADK_MUST_USE int adk__files_preopen(adk__run *run, adk__vfs *vfs, adk_bytes name, adk_error **ret_error);
+
 #endif

@@ -206,6 +206,7 @@ int adk__run_begin(const adk_request *request, adk_cancel *cancel, uint64_t star
     run->phase = ADK_PHASE_COMPILE;
     run->stopped_phase = ADK_PHASE_NONE;
     run->host_calls = 0;
+    run->last_ns = 0;
     run->has_memory = false;
     run->view = (adk__wasi_memory){NULL, 0};
     adk__budget_begin(&run->budget, request->memory_limit_bytes);

@@ -52,9 +52,12 @@ typedef struct adk__run {
     adk_phase phase;         /* where the run is: compile, instantiate, run */
     adk_phase stopped_phase; /* where it was when `cause` was set */
     uint64_t host_calls;
+    uint64_t last_ns; /* where not 0: until when a run that was stopped may collect its files */
     wasmtime_memory_t memory;
-    bool has_memory;       /* `memory` is set */
-    adk__wasi_memory view; /* of it, until it grows; data is NULL where it has to be asked for */
+    bool has_memory;         /* `memory` is set */
+    wasmtime_store_t *store; /* while the guest lives */
+    uint64_t ready_ns;       /* when it was instantiated, or left its checkpoint */
+    adk__wasi_memory view;   /* of it, until it grows; data is NULL where it has to be asked for */
 } adk__run;
 
 /**

@@ -31,6 +31,31 @@ const char *adk__worker_job_problem(const adk__worker_job *job, size_t size)
     return NULL;
 }
 
+const char *adk__worker_orders_problem(const adk__worker_orders *orders, size_t size)
+{
+    char version[ADK__WORKER_VERSION_MAX];
+
+    if (size != sizeof(*orders) || orders->magic != ADK__WORKER_MAGIC || orders->protocol != ADK__WORKER_PROTOCOL ||
+        orders->flavour >= ADK__FLAVOURS || (orders->flags & ~(uint32_t)ADK__WORKER_NARROW) != 0 ||
+        orders->is_exact > 1 || orders->entry[0] == '\0' || orders->entry[ADK__WORKER_ENTRY_MAX - 1] != '\0')
+        return "its orders make no sense";
+    adk__worker_version(version);
+    if (memcmp(version, orders->version, sizeof(version)) != 0)
+        return "it is of another version than the library";
+    return NULL;
+}
+
+bool adk__worker_ready_is_sound(const adk__worker_ready *ready, size_t size)
+{
+    return size >= sizeof(*ready) && ready->magic == ADK__WORKER_MAGIC && ready->protocol == ADK__WORKER_PROTOCOL &&
+           ready->is_ready <= 1 && ready->message_bytes == size - sizeof(*ready);
+}
+
+bool adk__worker_message_is(const adk__worker_message *message, size_t size, adk__worker_word word)
+{
+    return size == sizeof(*message) && message->magic == ADK__WORKER_MAGIC && message->word == word;
+}
+
 bool adk__worker_verdict_is_sound(const adk__worker_verdict *verdict, size_t size)
 {
     return size >= sizeof(*verdict) && verdict->magic == ADK__WORKER_MAGIC &&

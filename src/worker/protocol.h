@@ -5,6 +5,12 @@
  *
  * Compiling: the library sends a job with two descriptors, the source and an empty file for the code, both in memory; the
  * worker answers with one verdict and ends.
+ *
+ * Serving (worker/forks.c): the library sends orders, with the warm-up's request and the module's code where there is an
+ * image; the worker answers once, when it is ready. From then on the library sends seats: two descriptors, the run's end of
+ * a channel and the worker's end of another. The worker forks a run for each, says so on its own with the run's pidfd, and
+ * how it ended when it has. The run takes one message from its channel: the file it shares with the library
+ * (worker/exchange.h), and the code of an ordinary module.
  */
 #ifndef ADK_WORKER_PROTOCOL_H
 #define ADK_WORKER_PROTOCOL_H
@@ -15,7 +21,7 @@
 
 /** "adkW" and a number that changes with any of the structs below. */
 #define ADK__WORKER_MAGIC    UINT32_C(0x576b6461)
-#define ADK__WORKER_PROTOCOL UINT32_C(2)
+#define ADK__WORKER_PROTOCOL UINT32_C(3)
 
 #define ADK__WORKER_VERSION_MAX 64
 #define ADK__WORKER_MESSAGE_MAX 8192
@@ -61,6 +67,81 @@ typedef struct adk__worker_verdict {
     uint64_t code_bytes;
     uint64_t message_bytes;
 } adk__worker_verdict;
+
+/* ---- serving ------------------------------------------------------------------------------------------------------- */
+
+#define ADK__WORKER_ENTRY_MAX 264
+
+typedef struct adk__worker_orders {
+    uint32_t magic;
+    uint32_t protocol;
+    uint32_t flavour;
+    uint32_t flags; /* ADK__WORKER_NARROW */
+    uint64_t code_shift;
+    uint32_t first_helper;
+    uint32_t is_exact;                     /* this and the two before: of an image's code, an adk_engine_split */
+    char version[ADK__WORKER_VERSION_MAX]; /* as in a job */
+    char entry[ADK__WORKER_ENTRY_MAX];     /* the export to call, padded with zeros */
+} adk__worker_orders;
+
+/** The order of their descriptors, where there is an image. */
+enum {
+    ADK__WORKER_IMAGE_EXCHANGE,
+    ADK__WORKER_IMAGE_CODE,
+    ADK__WORKER_IMAGE_FDS,
+};
+
+/** Followed by `message_bytes` of text. */
+typedef struct adk__worker_ready {
+    uint32_t magic;
+    uint32_t protocol;
+    uint32_t is_ready; /* 1; else `message` says why not */
+    uint32_t walls;    /* ADK_WALL_* bits */
+    uint64_t compatibility;
+    uint64_t message_bytes;
+} adk__worker_ready;
+
+typedef enum adk__worker_word {
+    ADK__WORKER_SEAT = 1, /* to the worker; two descriptors */
+    ADK__WORKER_RUN,      /* to a run; one descriptor or two */
+    ADK__WORKER_STARTED,  /* of a run; with its pidfd */
+    ADK__WORKER_ENDED,    /* of a run */
+    ADK__WORKER_STREAM,   /* from a run: `stream` and bytes follow */
+} adk__worker_word;
+
+typedef struct adk__worker_message {
+    uint32_t magic;
+    uint32_t word;
+    int32_t exit_status; /* of what ended: where signal is 0 */
+    int32_t signal;
+    uint64_t cpu_ns;
+    uint32_t stream; /* 1 or 2 */
+    uint32_t reserved;
+} adk__worker_message;
+
+/** What a run writes to a stream comes in pieces. */
+#define ADK__WORKER_STREAM_MAX 32768
+
+enum {
+    ADK__WORKER_SEAT_RUN,  /* for the run */
+    ADK__WORKER_SEAT_NEWS, /* for the worker */
+    ADK__WORKER_SEAT_FDS,
+};
+
+enum {
+    ADK__WORKER_RUN_EXCHANGE,
+    ADK__WORKER_RUN_CODE,
+    ADK__WORKER_RUN_FDS,
+};
+
+/** As adk__worker_job_problem(). */
+const char *adk__worker_orders_problem(const adk__worker_orders *orders, size_t size);
+
+/** Whether a message of `size` bytes, with what follows the struct, is an answer to orders as far as its form goes. */
+bool adk__worker_ready_is_sound(const adk__worker_ready *ready, size_t size);
+
+/** Whether a message says just this word. */
+bool adk__worker_message_is(const adk__worker_message *message, size_t size, adk__worker_word word);
 
 /** Library and engine, padded with zeros. */
 void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX]);

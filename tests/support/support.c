@@ -157,6 +157,8 @@ adk_wasm_options adk_test_options(void)
         options.slots = (uint32_t)strtoul(slots, NULL, 10);
     if (adk_test_under_valgrind())
         options.flags |= ADK_WASM_ALLOW_UNBOUNDED_COMPILE;
+    if (getenv("ADK_TEST_ARMOURED") != NULL) /* for a look at how the tests of a backend fare in the other mode */
+        options.flags |= ADK_WASM_ARMOURED;
     return options;
 }
 

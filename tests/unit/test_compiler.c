@@ -196,8 +196,8 @@ static void test_options(void **state)
     options.workers = 257;
     check_options_refused(&options, "more than 256");
     options = adk_test_options();
-    options.flags = 2;
-    check_options_refused(&options, "unknown flags 0x2");
+    options.flags = 4;
+    check_options_refused(&options, "unknown flags 0x4");
 }
 
 /* ---- the helper is not there -------------------------------------------------------------------------------------- */

@@ -1,0 +1,412 @@
+/*
+ * Theory of operation. The process has one thread and one descriptor, its channel. It waits there for its order, maps the
+ * file that it shares with the library, runs the guest, writes the report into the file, and exits. What the guest writes
+ * goes straight into that file, so that it is there however this process ends; only a stream that somebody listens to also
+ * goes over the channel, as it comes.
+ *
+ * Time: a POSIX timer fires at the soft deadline and every half millisecond from then on, and its handler moves the engine's
+ * epoch, so that the guest is stopped and there is time for a report. SIGUSR1 is the library's cancellation, and starts the
+ * same. The library relies on neither: at the hard deadline it kills.
+ *
+ * Before the guest, the last filter goes up: nothing that is not executable can become so. Whatever fails before that is
+ * reported, and what fails so early that it cannot be is this process's exit without a report.
+ */
+#include "worker/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "core/error.h"
+#include "core/result.h"
+#include "wasi/context.h"
+#include "wasm/ending.h"
+#include "wasm/files.h"
+#include "wasm/live.h"
+#include "wasm/source.h"
+#include "worker/exchange.h"
+#include "worker/image.h"
+#include "worker/protocol.h"
+#include "worker/walls.h"
+
+#define TICK_NS 500000
+
+static struct {
+    int channel;
+    adk__exchange_head *head;
+    adk__exchange_request order;
+    adk__run *run;
+    wasm_engine_t *engine;
+    timer_t timer;
+    uint64_t load_ns;
+} child;
+
+/* ---- time ---------------------------------------------------------------------------------------------------------- */
+
+static void on_tick(int signal)
+{
+    (void)signal;
+    wasmtime_engine_increment_epoch(child.engine); /* an atomic addition */
+}
+
+static void on_cancel(int signal)
+{
+    const struct itimerspec at_once = {.it_value = {0, 1}, .it_interval = {0, TICK_NS}};
+
+    (void)signal;
+    atomic_store_explicit(&child.run->interrupt.cancelled, true, memory_order_release);
+    (void)timer_settime(child.timer, 0, &at_once, NULL);
+}
+
+/* Not restarted: what sleeps or sends looks whether it must stop. */
+static int watch_time(adk__run *run, wasm_engine_t *engine)
+{
+    struct sigaction tick = {.sa_handler = on_tick};
+    struct sigaction cancel = {.sa_handler = on_cancel};
+    struct itimerspec due = {.it_interval = {0, TICK_NS}};
+
+    child.run = run;
+    child.engine = engine;
+    run->interrupt.is_lone = true;
+    run->interrupt.deadline_ns = child.order.orders.soft_ns;
+    run->last_ns = child.order.orders.last_ns;
+    due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
+    if (timer_create(CLOCK_MONOTONIC, NULL, &child.timer) != 0 || sigaction(SIGALRM, &tick, NULL) != 0 ||
+        sigaction(SIGUSR1, &cancel, NULL) != 0 || timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) != 0)
+        return errno;
+    return 0;
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------- */
+
+static int send_piece(const void *data, size_t size)
+{
+    struct iovec part = {(void *)(uintptr_t)data, size};
+    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    while (sendmsg(child.channel, &message, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR || adk__run_is_due(child.run, ADK_PHASE_HOST_CALL))
+            return -1;
+    }
+    return 0;
+}
+
+static int stream(uint32_t number, adk_bytes bytes)
+{
+    struct {
+        adk__worker_message message;
+        uint8_t bytes[ADK__WORKER_STREAM_MAX];
+    } piece = {.message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_STREAM, .stream = number}};
+    const uint8_t *from = bytes.data;
+
+    for (size_t left = bytes.size; left > 0;) {
+        size_t size = left < ADK__WORKER_STREAM_MAX ? left : ADK__WORKER_STREAM_MAX;
+
+        memcpy(piece.bytes, from, size);
+        if (send_piece(&piece, sizeof(piece.message) + size) != 0)
+            return -1;
+        from += size;
+        left -= size;
+    }
+    return 0;
+}
+
+static int stream_stdout(void *data, adk_bytes bytes)
+{
+    (void)data;
+    return stream(1, bytes);
+}
+
+static int stream_stderr(void *data, adk_bytes bytes)
+{
+    (void)data;
+    return stream(2, bytes);
+}
+
+/* ---- the order ----------------------------------------------------------------------------------------------------- */
+
+/* Without an order there is nobody to report to. */
+static void take_order(int channel, size_t fd_count, int *ret_fds)
+{
+    adk__worker_message message;
+    size_t size = 0;
+
+    child.channel = channel;
+    if (adk__channel_receive(channel, 0, &message, sizeof(message), &size, ret_fds, fd_count) != 0 ||
+        !adk__worker_message_is(&message, size, ADK__WORKER_RUN))
+        _exit(EXIT_FAILURE);
+    child.head = adk__exchange_map(ret_fds[ADK__WORKER_RUN_EXCHANGE]);
+    if (child.head == NULL || !adk__exchange_read_request(child.head, &child.order))
+        _exit(EXIT_FAILURE);
+    (void)close(ret_fds[ADK__WORKER_RUN_EXCHANGE]);
+    atomic_store(&child.head->phase, ADK_PHASE_INSTANTIATE);
+    if ((child.order.streams & 1) != 0)
+        child.order.request.on_stdout = stream_stdout;
+    if ((child.order.streams & 2) != 0)
+        child.order.request.on_stderr = stream_stderr;
+}
+
+static _Noreturn void fail(int status, const adk_error *error)
+{
+    adk__exchange_fail(child.head, status, error);
+    _exit(EXIT_SUCCESS);
+}
+
+static adk_result *new_result(void)
+{
+    adk_error *error = NULL;
+    adk_result *result = NULL;
+    int status = adk_result_new(&child.order.request, &result, &error);
+
+    if (status != ADK_OK)
+        fail(status, error);
+    adk__exchange_lend(child.head, result);
+    return result;
+}
+
+static void seal(void)
+{
+    adk_error *error = NULL;
+    const adk_request *request = &child.order.request;
+    uint64_t files_bytes = request->outputs_count > 0 ? request->outputs_limit_bytes : 0;
+    int failed = adk__walls_seal_run(adk__add_saturated(request->memory_limit_bytes, files_bytes));
+
+    if (failed)
+        fail(adk__fail(&error, ADK_E_SYSTEM, failed, "set the system call filter of a run"), error);
+    atomic_store(&child.head->phase, ADK_PHASE_RUN);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static int put_inputs(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
+{
+    adk__buf shown = ADK__BUF_INIT((size_t)4 * ADK__NAME_SHOWN + 16);
+    adk_bytes path;
+    size_t at = 0;
+    int failed = adk__exchange_load(&child.order, vfs, &at);
+    int status = ADK_OK;
+
+    if (failed == -ENOSPC) {
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+        return ADK_OK;
+    }
+    if (failed == -ENOMEM)
+        return adk__fail_nomem(ret_error);
+    if (failed) {
+        path = child.order.inputs[at].path;
+        (void)adk__text_append_escaped(&shown, path.data, path.size, ADK__NAME_SHOWN);
+        status = adk__fail(ret_error, ADK_E_INVALID, -failed, "put the file \"/%.*s\" into the guest's tree",
+                           (int)shown.size, (const char *)shown.data);
+        adk__buf_free(&shown);
+    }
+    for (size_t i = 0; i < child.order.inputs_count && status == ADK_OK && run->cause == ADK__CAUSE_NONE; i++) {
+        if (child.order.inputs[i].kind == ADK__EXCHANGE_PREOPEN)
+            status = adk__files_preopen(run, vfs, child.order.inputs[i].path, ret_error);
+    }
+    return status;
+}
+
+/* As adk__files_in() does. */
+static int files_in(adk__run *run, adk_error **ret_error)
+{
+    adk__vfs *vfs = NULL;
+    int status = ADK_OK;
+
+    if (child.order.orders.inputs_stop == ADK__INPUTS_MEMORY) {
+        run->budget.denied++;
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+    }
+    if (child.order.inputs_count > 0 && run->cause == ADK__CAUSE_NONE)
+        status = adk__files_tree(run, &vfs, ret_error);
+    return status == ADK_OK && vfs != NULL ? put_inputs(run, vfs, ret_error) : status;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------------- */
+
+void adk__child_finish(adk__run *run, int status, adk_error *error)
+{
+    adk_result *result = run->result;
+
+    if (status == ADK_OK) {
+        atomic_store(&child.head->phase, ADK_PHASE_COLLECT);
+        status = adk__files_out(run, &error);
+    }
+    if (status != ADK_OK)
+        fail(status, error);
+    result->usage.memory_peak_bytes = run->budget.peak_bytes;
+    result->usage.memory_denied = run->budget.denied;
+    result->usage.host_calls = run->host_calls;
+    adk__exchange_finish(child.head, result, child.load_ns);
+    _exit(EXIT_SUCCESS);
+}
+
+/* ---- ordinary modules ---------------------------------------------------------------------------------------------- */
+
+static void refuse(adk__run *run, const adk__refusal *refusal)
+{
+    adk_result *result = run->result;
+
+    result->outcome = ADK_OUTCOME_REJECTED;
+    result->reason = refusal->reason;
+    if (adk__result_message(result, "%.*s", (int)refusal->message.size, (const char *)refusal->message.data) != ADK_OK)
+        fail(ADK_E_NOMEM, NULL);
+    adk__child_finish(run, ADK_OK, NULL);
+}
+
+static int live(adk__run *run, adk__module *module, adk__shard *shard, adk_error **ret_error)
+{
+    const wasmtime_instance_pre_t *pre = NULL;
+    int status = adk__module_in_shard(module, shard, &pre, ret_error);
+
+    if (status == ADK_OK)
+        status = files_in(run, ret_error);
+    if (status != ADK_OK)
+        return status;
+    seal();
+    return adk__live(module->engines->options->entry_cstr, run, module, shard, pre,
+                     wasmtime_store_new(shard->engine, run, NULL), ret_error);
+}
+
+void adk__child_run(int channel, adk__engines *engines, uint32_t flavour)
+{
+    adk__refusal refusal = ADK__REFUSAL_INIT;
+    adk__module *module = NULL;
+    adk_error *error = NULL;
+    adk__shard *shard = NULL;
+    adk__run *run = NULL;
+    int fds[ADK__WORKER_RUN_FDS];
+    uint64_t start_ns;
+    int status;
+
+    take_order(channel, ADK__WORKER_RUN_FDS, fds);
+    start_ns = adk__now_ns();
+    status = adk__run_begin(&child.order.request, NULL, child.order.orders.started_ns, new_result(), &run, &error);
+    if (status == ADK_OK)
+        status = adk__engines_shard(engines, flavour, adk__engines_spare(engines), &shard, &error);
+    if (status == ADK_OK && watch_time(run, shard->engine) != 0)
+        status = adk__fail(&error, ADK_E_SYSTEM, errno, "make a timer for a run");
+    if (status == ADK_OK)
+        status = adk__module_load(engines, flavour, shard->index, fds[ADK__WORKER_RUN_CODE], &child.order.orders.split,
+                                  &refusal, &module, &error);
+    child.load_ns = adk__now_ns() - start_ns;
+    if (status == ADK_OK && module == NULL)
+        refuse(run, &refusal);
+    if (status == ADK_OK)
+        status = live(run, module, shard, &error);
+    adk__child_finish(run, status, error);
+}
+
+/* ---- warm images --------------------------------------------------------------------------------------------------- */
+
+static int joined(adk__buf *to, adk_bytes bytes, const char *end, size_t end_size)
+{
+    int failed = adk__buf_append(to, bytes.data, bytes.size);
+
+    return failed ? failed : adk__buf_append(to, end, end_size);
+}
+
+static int add_file(adk__vfs *vfs, const char *path, const void *data, size_t size)
+{
+    int failed;
+
+    path++; /* beneath the root */
+    failed = adk__vfs_unlink(adk__vfs_root(vfs), path, strlen(path));
+    if (failed == 0 || failed == -ENOENT)
+        failed = adk__vfs_add_borrowed(adk__vfs_root(vfs), path, strlen(path), data, size);
+    return failed;
+}
+
+/* What the driver reads, image.h. */
+static int put_order(adk__vfs *vfs)
+{
+    const adk_request *request = &child.order.request;
+    adk__buf args = ADK__BUF_INIT(SIZE_MAX / 2);
+    adk__buf env = ADK__BUF_INIT(SIZE_MAX / 2);
+    int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), ADK__CHECKPOINT_DIR + 1, strlen(ADK__CHECKPOINT_DIR) - 1);
+
+    for (size_t i = 0; i < request->args_count && !failed; i++)
+        failed = joined(&args, request->args[i], "", 1);
+    for (size_t i = 0; i < request->env_count && !failed; i++) {
+        failed = joined(&env, request->env[i].name, "=", 1);
+        if (!failed)
+            failed = joined(&env, request->env[i].value, "", 1);
+    }
+    if (!failed)
+        failed = add_file(vfs, ADK__CHECKPOINT_PATH, request->code.data, request->code.size);
+    if (!failed)
+        failed = add_file(vfs, ADK__CHECKPOINT_ARGS, args.data, args.size);
+    if (!failed)
+        failed = add_file(vfs, ADK__CHECKPOINT_ENV, env.data, env.size);
+    return failed;
+}
+
+static int put_tree(adk__run *run, adk_error **ret_error)
+{
+    adk__vfs *vfs = NULL;
+    int status = adk__files_tree(run, &vfs, ret_error);
+    int failed;
+
+    if (status != ADK_OK || vfs == NULL)
+        return status;
+    failed = put_order(vfs);
+    if (failed == -ENOSPC)
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+    else if (failed)
+        return adk__fail(ret_error, failed == -ENOMEM ? ADK_E_NOMEM : ADK_E_SYSTEM, -failed,
+                         "put a program into the guest's tree");
+    status = run->cause == ADK__CAUSE_NONE ? files_in(run, ret_error) : ADK_OK;
+    adk__vfs_mark(vfs);
+    return status;
+}
+
+/* What the image has counts; what it was refused, and how much it had at its highest, does not. */
+static void take_budget(adk__run *run)
+{
+    adk__budget *budget = &run->budget;
+    uint64_t used_bytes = budget->used_bytes;
+    uint64_t elements = budget->table_elements;
+
+    adk__budget_begin(budget, run->request->memory_limit_bytes);
+    budget->used_bytes = used_bytes;
+    budget->peak_bytes = used_bytes;
+    budget->table_elements = elements;
+    if (used_bytes <= budget->limit_bytes)
+        return;
+    budget->limit_bytes = used_bytes;
+    budget->denied++;
+    adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+}
+
+bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
+{
+    adk_error *error = NULL;
+    int status = ADK_OK;
+    int fd;
+
+    take_order(channel, 1, &fd);
+    run->request = &child.order.request;
+    run->result = new_result();
+    run->cause = ADK__CAUSE_NONE;
+    run->host_calls = 0;
+    take_budget(run);
+    adk__interrupt_begin(&run->interrupt, child.order.orders.soft_ns);
+    if (watch_time(run, shard->engine) != 0)
+        fail(adk__fail(&error, ADK_E_SYSTEM, errno, "make a timer for a run"), error);
+    adk__wasi_resume(run->wasi, run->request, child.order.orders.started_ns);
+    if (run->cause == ADK__CAUSE_NONE)
+        status = put_tree(run, &error);
+    if (status == ADK_OK && run->request->fuel != 0)
+        (void)wasmtime_context_set_fuel(wasmtime_store_context(run->store), run->request->fuel);
+    if (status != ADK_OK)
+        fail(status, error);
+    seal();
+    run->ready_ns = adk__now_ns();
+    child.load_ns = 0;
+    return !adk__run_is_due(run, ADK_PHASE_INSTANTIATE);
+}

@@ -1,0 +1,201 @@
+/*
+ * Theory of operation. The library sends seats, each with two descriptors: R, the run's end of a channel, and N, on which
+ * news of it go back. For a seat the worker forks; the child keeps R, closes all else, and returns from here into whatever
+ * the worker was about to do. The worker keeps N, sends the child's pidfd on it, and how the child ended when it has; then N
+ * is closed. Should the worker die, all its N close with it: so whoever waits for a run learns of its end in any case, and
+ * nobody has to be told whose it was.
+ *
+ * The worker reads from `control` alone, where nothing but seats comes: no byte of a request passes through it. It has one
+ * thread, and starts no other: so a fork is a whole copy, with no lock held by somebody who is not there.
+ *
+ * This file holds all that runs between the fork and the run itself.
+ */
+#include "worker/forks.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/channel.h"
+#include "base/clock.h"
+#include "worker/protocol.h"
+#include "worker/walls.h"
+
+/* Where a child finds its channel. */
+#define RUN_FD 3
+
+struct child {
+    pid_t pid;
+    int news;
+};
+
+static struct {
+    int signals;
+    struct child *children;
+    size_t count;
+    size_t capacity;
+} server = {-1, NULL, 0, 0};
+
+int adk__forks_begin(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return errno;
+    server.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return server.signals < 0 ? errno : 0;
+}
+
+/* ---- in the child -------------------------------------------------------------------------------------------------- */
+
+static int begin_child(int run)
+{
+    sigset_t none;
+
+    if (run != RUN_FD && dup3(run, RUN_FD, 0) < 0)
+        _exit(EXIT_FAILURE);
+    (void)close_range(0, RUN_FD - 1, 0);
+    (void)close_range(RUN_FD + 1, ~0U, 0);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    adk__walls_begin_run();
+    return RUN_FD;
+}
+
+/* ---- in the worker ------------------------------------------------------------------------------------------------- */
+
+static void tell(int news, adk__worker_word word, const adk__worker_message *given, const int *fd)
+{
+    adk__worker_message message = *given;
+
+    message.magic = ADK__WORKER_MAGIC;
+    message.word = word;
+    (void)adk__channel_send(news, &message, sizeof(message), fd, fd == NULL ? 0 : 1);
+}
+
+static bool make_room(void)
+{
+    size_t capacity = server.capacity == 0 ? 16 : server.capacity * 2;
+    struct child *children;
+
+    if (server.count < server.capacity)
+        return true;
+    children = realloc(server.children, capacity * sizeof(*children));
+    if (children == NULL)
+        return false;
+    server.children = children;
+    server.capacity = capacity;
+    return true;
+}
+
+/* Takes the descriptors. Returns whether this is the child. A child whose pidfd cannot be had is of no use to anybody. */
+static bool seat(const int fds[ADK__WORKER_SEAT_FDS])
+{
+    static const adk__worker_message nothing = {.word = 0};
+    int news = fds[ADK__WORKER_SEAT_NEWS];
+    int pidfd = -1;
+    pid_t pid = make_room() ? fork() : -1;
+
+    if (pid == 0)
+        return true;
+    if (pid > 0)
+        pidfd = pidfd_open(pid, 0);
+    (void)close(fds[ADK__WORKER_SEAT_RUN]); /* without a child, its channel is closed: that is seen */
+    if (pid < 0) {
+        (void)close(news);
+        return false;
+    }
+    if (pidfd >= 0) {
+        tell(news, ADK__WORKER_STARTED, &nothing, &pidfd);
+        (void)close(pidfd);
+    }
+    server.children[server.count++] = (struct child){pid, news};
+    return false;
+}
+
+static uint64_t nanoseconds(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * ADK__NS_PER_S + (uint64_t)time->tv_usec * 1000;
+}
+
+static void bury(pid_t pid, int status, const struct rusage *used)
+{
+    adk__worker_message message = {.cpu_ns = nanoseconds(&used->ru_utime) + nanoseconds(&used->ru_stime)};
+    size_t i = 0;
+
+    while (i < server.count && server.children[i].pid != pid)
+        i++;
+    if (i == server.count)
+        return;
+    if (WIFSIGNALED(status))
+        message.signal = WTERMSIG(status);
+    else
+        message.exit_status = WEXITSTATUS(status);
+    tell(server.children[i].news, ADK__WORKER_ENDED, &message, NULL);
+    (void)close(server.children[i].news);
+    server.children[i] = server.children[--server.count];
+}
+
+static void collect(void)
+{
+    struct signalfd_siginfo info;
+    struct rusage used;
+    int status;
+    pid_t pid;
+
+    while (read(server.signals, &info, sizeof(info)) > 0)
+        continue;
+    while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0)
+        bury(pid, status, &used);
+}
+
+/* Where the kernel does not end the children with us, they asked to (walls.c). */
+static void leave(void)
+{
+    _exit(EXIT_SUCCESS);
+}
+
+/* Returns whether this is a child, whose channel is then *ret_run. */
+static bool listen_to(int control, int *ret_run)
+{
+    adk__worker_message message;
+    int fds[ADK__WORKER_SEAT_FDS];
+    size_t size = 0;
+    int failed =
+        adk__channel_receive(control, MSG_DONTWAIT, &message, sizeof(message), &size, fds, ADK__WORKER_SEAT_FDS);
+
+    if (failed == EAGAIN)
+        return false;
+    if (failed || !adk__worker_message_is(&message, size, ADK__WORKER_SEAT))
+        leave();
+    *ret_run = fds[ADK__WORKER_SEAT_RUN];
+    if (seat(fds))
+        return true;
+    return false;
+}
+
+int adk__forks_serve(int control)
+{
+    struct pollfd what[] = {{control, POLLIN, 0}, {server.signals, POLLIN, 0}};
+    int run = -1;
+
+    for (;;) {
+        if (poll(what, 2, -1) < 0 && errno != EINTR)
+            leave();
+        if (what[1].revents != 0)
+            collect();
+        if (what[0].revents != 0 && listen_to(control, &run))
+            return begin_child(run);
+    }
+}

@@ -1,0 +1,73 @@
+/*
+ * Warm runtimes: a language's interpreter, started once in a worker process up to its *checkpoint*, and forked there for
+ * each run.
+ *
+ * An image says what is warmed: a module, its arguments, environment and files, one of them the driver, a script of ours.
+ * The driver prepares what every run needs, then opens ADK__CHECKPOINT_PATH. That call returns in a fork, once for each
+ * run, with the run's request around it:
+ *
+ *   /.adk/run    the file just opened: the request's code
+ *   /.adk/args   the request's arguments, each followed by a NUL
+ *   /.adk/env    the request's environment, NAME=VALUE each followed by a NUL
+ *
+ * Standard input, output and error are the request's, clocks are read anew, random_get gives other bytes in each fork (or
+ * those of the request's seed), and the request's files lie in the tree beside the image's. What the driver does not do is
+ * not done: it reseeds whatever made itself a seed before the checkpoint, sets argv and the environment, runs the code,
+ * flushes, and ends with proc_exit.
+ *
+ * The checkpoint works once, in the warm-up: afterwards, and in any ordinary module, the path is a path like any other.
+ */
+#ifndef ADK_WORKER_IMAGE_H
+#define ADK_WORKER_IMAGE_H
+
+#include <adk/backend.h>
+#include <adk/bytes.h>
+#include <adk/error.h>
+#include <adk/request.h>
+#include <adk/wasm.h>
+
+#define ADK__CHECKPOINT_DIR  "/.adk"
+#define ADK__CHECKPOINT_PATH "/.adk/run"
+#define ADK__CHECKPOINT_ARGS "/.adk/args"
+#define ADK__CHECKPOINT_ENV  "/.adk/env"
+
+/** What is warmed. All of it is copied by adk__runtime_backend_new(); paths of the host's are read when it is warmed. */
+typedef struct adk__runtime_image {
+    const char *name_cstr;   /* "python": the backend's name; at most 31 bytes */
+    uint32_t languages;      /* bit 1u << ADK_LANGUAGE_X for each */
+    uint32_t features;       /* what its module needs beyond the base; 0 */
+    const char *module_cstr; /* the module's file. It is compiled by the helper program, ahead of the first run */
+    const adk_bytes *args;   /* argv of the warm-up */
+    size_t args_count;
+    const adk_env *env;
+    size_t env_count;
+    const adk_file
+        *files; /* the tree: the driver, libraries. A directory by a relative path is preopened by that name */
+    size_t files_count;
+    uint64_t memory_default_bytes; /* of a run whose request names no limit; what warming took counts in it */
+    uint64_t warmup_timeout_ns;    /* 0: 30 s */
+    uint32_t renew_runs;           /* after so many runs the image is warmed anew; 0: 1,000 */
+    uint32_t stock;                /* children forked ahead of need, at most 16; 0: 3 */
+} adk__runtime_image;
+
+/**
+ * Makes a backend that runs programs in forks of a warm image; isolation "wasm+process".
+ *
+ * The image is warmed by the first run that needs it, or by adk__runtime_warm(). Options are those of the WebAssembly
+ * backend: the helper program (worker_cstr, compile_memory_bytes), where compiled code is kept (disk_cache_cstr with
+ * disk_key_cstr: what makes a cold start quick), the time that preparing may take; host functions and entry do not apply.
+ *
+ * Ownership: everything is copied. The caller owns *ret_backend.
+ * Errors:    ADK_E_INVALID, ADK_E_NOMEM, ADK_E_SYSTEM (the module or a file cannot be read), ADK_E_UNAVAILABLE (there is
+ *            no helper program).
+ */
+ADK_MUST_USE int adk__runtime_backend_new(const adk__runtime_image *image, const adk_wasm_options *options,
+                                          adk_backend **ret_backend, adk_error **ret_error);
+
+/**
+ * Warms the image ahead of the first run: compiles the module (and keeps the code on disk), starts a worker, runs the
+ * driver to its checkpoint. ADK_E_UNAVAILABLE with the reason where that fails.
+ */
+ADK_MUST_USE int adk__runtime_warm(adk_backend *backend, adk_error **ret_error);
+
+#endif

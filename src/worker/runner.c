@@ -1,0 +1,394 @@
+/*
+ * Theory of operation. The request goes into a shared file, the file to a child that waits; from there on this thread only
+ * listens: to the worker, which says how the child has ended, and to the child where somebody listens to its streams. The
+ * child stops its guest by itself a little before the deadline. At the deadline it is killed. Whatever comes, the end is one
+ * of two: the worker says so, or its end of the channel closes because it has died. When either has come the file is read.
+ *
+ * After a kill the worker has a second to say so. One that does not is killed as well.
+ */
+#include "worker/runner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/channel.h"
+#include "base/cleanup.h"
+#include "core/error.h"
+#include "core/result.h"
+#include "wasm/engine.h"
+#include "worker/exchange.h"
+
+#define MARGIN_NS       UINT64_C(2000000)  /* before the deadline, for the report */
+#define FILES_MARGIN_NS UINT64_C(10000000) /* the same where files come back */
+#define AFTERLIFE_NS    UINT64_C(1000000000)
+#define ATTEMPTS        4
+
+struct watch {
+    adk__runner *runner;
+    adk__seat *seat;
+    uint64_t kill_ns;    /* when the child is killed next */
+    uint64_t give_up_ns; /* when the worker is; ADK__NEVER before the kill */
+    bool was_killed;     /* by us */
+    bool is_cancelled;   /* the child has been told */
+    bool is_deaf;        /* a callback has said no more */
+    bool is_false;       /* it sent what no run of ours would */
+    uint64_t streamed[2];
+    bool has_ended;
+    bool is_orphan;
+    adk__worker_message end;
+};
+
+/* ---- beginning and ending ------------------------------------------------------------------------------------------ */
+
+static void on_cancel(void *data)
+{
+    adk__runner *runner = data;
+    const uint64_t one = 1;
+
+    adk__interrupt_cancel(&runner->interrupt);
+    (void)!write(runner->alarm, &one, sizeof(one));
+}
+
+int adk__runner_begin(adk__runner *runner, const adk_request *request, adk_cancel *cancel, adk_result *result,
+                      adk_error **ret_error)
+{
+    *runner = (adk__runner){.request = request, .cancel = cancel, .alarm = -1, .result = result};
+    runner->start_ns = adk__now_ns();
+    if (adk__interrupt_init(&runner->interrupt) != 0)
+        return adk__fail_nomem(ret_error);
+    adk__interrupt_begin(&runner->interrupt, adk__add_saturated(runner->start_ns, request->timeout_ns));
+    if (cancel == NULL)
+        return ADK_OK;
+    runner->alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (runner->alarm < 0) {
+        int failed = errno;
+
+        adk__interrupt_destroy(&runner->interrupt);
+        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make an eventfd");
+    }
+    adk_cancel_add_watch(cancel, &runner->watch, on_cancel, runner);
+    return ADK_OK;
+}
+
+void adk__runner_end(adk__runner *runner)
+{
+    if (runner->cancel != NULL)
+        adk_cancel_remove_watch(runner->cancel, &runner->watch);
+    if (runner->alarm >= 0)
+        (void)close(runner->alarm);
+    adk__interrupt_destroy(&runner->interrupt);
+}
+
+/* ---- outcomes ------------------------------------------------------------------------------------------------------ */
+
+static int end_early(adk_result *result, bool cancelled, adk_phase phase, adk_error **ret_error)
+{
+    int status;
+
+    result->outcome = cancelled ? ADK_OUTCOME_CANCELLED : ADK_OUTCOME_TIMED_OUT;
+    result->phase = phase;
+    status = cancelled ? adk__result_message(result, "cancelled") : adk__result_timed_out_message(result);
+    return status == ADK_OK ? ADK_OK : adk__fail_nomem(ret_error);
+}
+
+int adk__runner_check(adk__runner *runner, adk_phase phase, bool *ret_stopped, adk_error **ret_error)
+{
+    adk__interrupt_cause cause = adk__interrupt_check(&runner->interrupt);
+
+    *ret_stopped = cause != ADK__INTERRUPT_NONE;
+    if (!*ret_stopped)
+        return ADK_OK;
+    return end_early(runner->result, cause == ADK__INTERRUPT_CANCEL, phase, ret_error);
+}
+
+/* The least that its tables want is beyond any budget. */
+static int end_for_tables(adk_result *result, adk_error **ret_error)
+{
+    result->outcome = ADK_OUTCOME_MEMORY_LIMIT;
+    result->phase = ADK_PHASE_INSTANTIATE;
+    result->usage.memory_denied = 1;
+    result->tables_too_large = true;
+    if (adk__result_message(result, "memory limit exceeded: tables may have %d elements together",
+                            ADK__TABLE_ELEMENTS_GRANTED) != ADK_OK)
+        return adk__fail_nomem(ret_error);
+    return ADK_OK;
+}
+
+int adk__runner_refuse(adk__runner *runner, const adk__refusal *refusal, adk_error **ret_error)
+{
+    adk_result *result = runner->result;
+
+    if (refusal->needs_memory)
+        return end_for_tables(result, ret_error);
+    result->outcome = refusal->out_of_time ? ADK_OUTCOME_TIMED_OUT : ADK_OUTCOME_REJECTED;
+    result->phase = refusal->out_of_time ? ADK_PHASE_COMPILE : ADK_PHASE_NONE;
+    result->reason = refusal->out_of_time ? ADK_REASON_NONE : refusal->reason;
+    if (adk__result_message(result, "%.*s", (int)refusal->message.size, (const char *)refusal->message.data) != ADK_OK)
+        return adk__fail_nomem(ret_error);
+    return ADK_OK;
+}
+
+/* A cancellation may reach a child that is not ready for it, and then ends it. */
+static bool was_ended_by_us(const struct watch *w)
+{
+    return w->was_killed || (w->is_cancelled && w->end.signal == SIGUSR1);
+}
+
+/* There is no report. */
+static int end_without_report(const struct watch *w, adk_error **ret_error)
+{
+    adk_result *result = w->runner->result;
+    int status;
+
+    if (was_ended_by_us(w) && !w->is_false)
+        return end_early(result, w->is_cancelled || w->is_deaf, result->phase, ret_error);
+    result->outcome = ADK_OUTCOME_SIGNALED;
+    result->reason = ADK_REASON_ENGINE_CRASH;
+    result->phase = ADK_PHASE_NONE;
+    result->code = w->is_orphan ? SIGKILL : (uint32_t)w->end.signal;
+    if (w->is_orphan)
+        status = adk__result_message(result, "the run's process died with its worker");
+    else if (w->is_false)
+        status = adk__result_message(result, "the run's process sent what makes no sense");
+    else if (w->end.signal != 0)
+        status = adk__result_message(result, "the run's process died of signal %d (%s)", w->end.signal,
+                                     sigabbrev_np(w->end.signal) == NULL ? "?" : sigabbrev_np(w->end.signal));
+    else
+        status = adk__result_message(result, "the run's process ended with status %d and without a report",
+                                     w->end.exit_status);
+    return status == ADK_OK ? ADK_OK : adk__fail_nomem(ret_error);
+}
+
+/* ---- watching ------------------------------------------------------------------------------------------------------ */
+
+static void send_signal(const struct watch *w, int signal)
+{
+    (void)pidfd_send_signal(w->seat->pidfd, signal, NULL, 0);
+}
+
+static void kill_run(struct watch *w)
+{
+    send_signal(w, SIGKILL);
+    w->was_killed = true;
+    w->kill_ns = ADK__NEVER;
+    w->give_up_ns = adk__now_ns() + AFTERLIFE_NS;
+}
+
+static void kill_soon(struct watch *w)
+{
+    uint64_t margin_ns = w->runner->request->outputs_count > 0 ? FILES_MARGIN_NS : MARGIN_NS;
+    uint64_t then_ns = adk__now_ns() + margin_ns;
+
+    if (then_ns < w->kill_ns)
+        w->kill_ns = then_ns;
+}
+
+static void pass_on_cancel(struct watch *w)
+{
+    uint64_t count;
+
+    (void)!read(w->runner->alarm, &count, sizeof(count));
+    w->is_cancelled = true;
+    send_signal(w, SIGUSR1);
+    kill_soon(w);
+}
+
+/* A piece of a stream. Who sends something else gets no further. */
+static void take_piece(struct watch *w, const adk__worker_message *piece, size_t size)
+{
+    const adk_request *request = w->runner->request;
+    size_t bytes = size - sizeof(*piece);
+    adk_stream_fn fn;
+
+    if (size < sizeof(*piece) || piece->magic != ADK__WORKER_MAGIC || piece->word != ADK__WORKER_STREAM ||
+        (piece->stream != 1 && piece->stream != 2)) {
+        w->is_false = true;
+        kill_run(w);
+        return;
+    }
+    fn = piece->stream == 1 ? request->on_stdout : request->on_stderr;
+    w->streamed[piece->stream - 1] += bytes;
+    if (request->output_policy == ADK_OUTPUT_STOP && w->streamed[piece->stream - 1] > request->output_limit_bytes) {
+        w->is_false = true;
+        kill_run(w);
+    } else if (fn != NULL && bytes > 0 && fn(request->stream_data, adk_bytes_make(piece + 1, bytes)) != 0) {
+        w->is_deaf = true; /* its next write fails, and ends it */
+        (void)shutdown(w->seat->run, SHUT_RDWR);
+        kill_soon(w);
+    }
+}
+
+/* Returns whether there was something. */
+static bool take_stream(struct watch *w)
+{
+    struct {
+        adk__worker_message message;
+        uint8_t bytes[ADK__WORKER_STREAM_MAX];
+    } piece;
+    size_t size = 0;
+
+    if (w->is_deaf || w->was_killed ||
+        adk__channel_receive(w->seat->run, MSG_DONTWAIT, &piece, sizeof(piece), &size, NULL, 0) != 0)
+        return false;
+    take_piece(w, &piece.message, size);
+    return true;
+}
+
+static void take_news(struct watch *w)
+{
+    size_t size = 0;
+    int failed = adk__channel_receive(w->seat->news, MSG_DONTWAIT, &w->end, sizeof(w->end), &size, NULL, 0);
+
+    if (failed == EAGAIN)
+        return;
+    w->has_ended = true;
+    w->is_orphan = failed != 0 || !adk__worker_message_is(&w->end, size, ADK__WORKER_ENDED);
+}
+
+static void pass_time(struct watch *w)
+{
+    uint64_t now_ns = adk__now_ns();
+
+    if (now_ns >= w->kill_ns)
+        kill_run(w);
+    if (now_ns < w->give_up_ns)
+        return;
+    w->has_ended = true;
+    w->is_orphan = true;
+}
+
+static bool has_streams(const adk_request *request)
+{
+    return request->on_stdout != NULL || request->on_stderr != NULL;
+}
+
+static void wait_for_end(struct watch *w)
+{
+    bool streams = has_streams(w->runner->request);
+
+    while (!w->has_ended) {
+        struct pollfd what[] = {{w->seat->news, POLLIN, 0},
+                                {streams && !w->is_deaf && !w->was_killed ? w->seat->run : -1, POLLIN, 0},
+                                {w->is_cancelled ? -1 : w->runner->alarm, POLLIN, 0}};
+        uint64_t until_ns = w->kill_ns < w->give_up_ns ? w->kill_ns : w->give_up_ns;
+        uint64_t now_ns = adk__now_ns();
+        struct timespec time = adk__timespec_from_ns(until_ns > now_ns ? until_ns - now_ns : 0);
+
+        (void)ppoll(what, ADK_COUNT(what), &time, NULL);
+        if ((what[1].revents & POLLIN) != 0)
+            (void)take_stream(w);
+        else if (what[1].revents != 0)
+            streams = false; /* it has hung up */
+        if (what[2].revents != 0)
+            pass_on_cancel(w);
+        if (what[0].revents != 0)
+            take_news(w);
+        pass_time(w);
+    }
+    while (has_streams(w->runner->request) && take_stream(w))
+        continue;
+}
+
+/* Nobody says how it ended, so that is seen to here: nothing is to be written to the file any more. */
+static void end_orphan(const struct watch *w)
+{
+    struct pollfd gone = {w->seat->pidfd, POLLIN, 0};
+    const struct timespec time = {1, 0};
+
+    send_signal(w, SIGKILL);
+    (void)ppoll(&gone, 1, &time, NULL);
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------- */
+
+/* The guest is stopped a little earlier than the process, by a share of its time that is small whatever that is. */
+static void set_times(const adk__runner *runner, adk__exchange_orders *orders)
+{
+    const adk_request *request = runner->request;
+    uint64_t margin_ns = request->outputs_count > 0 ? FILES_MARGIN_NS : MARGIN_NS;
+    uint64_t share_ns = request->timeout_ns / (request->outputs_count > 0 ? 8 : 16);
+
+    if (share_ns < margin_ns)
+        margin_ns = share_ns;
+    orders->started_ns = runner->start_ns;
+    orders->hard_ns = runner->interrupt.deadline_ns;
+    orders->soft_ns = orders->hard_ns - margin_ns;
+    orders->last_ns = orders->hard_ns - margin_ns / 4;
+}
+
+/* Returns 0, or an errno value where the child could not be told: it has gone, and has run nothing. */
+static int send_order(const adk__seat *seat, int exchange_fd, const adk__code *code)
+{
+    const adk__worker_message message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_RUN};
+    const int fds[ADK__WORKER_RUN_FDS] = {exchange_fd, code == NULL ? -1 : code->fd};
+
+    return adk__channel_send(seat->run, &message, sizeof(message), fds, code == NULL ? 1 : 2);
+}
+
+/* A seat whose child has taken the order; no worker where the run must stop before that. */
+static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, const adk__code *code,
+                       adk__seat *ret_seat, adk_error **ret_error)
+{
+    for (int i = 0; i < ATTEMPTS; i++) {
+        int status = adk__pool_take(pool, &runner->interrupt, ret_seat, ret_error);
+
+        if (status != ADK_OK || ret_seat->worker == NULL || send_order(ret_seat, exchange_fd, code) == 0)
+            return status;
+        adk__pool_give(pool, ret_seat, ADK__SEAT_ORPHAN);
+    }
+    return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the worker's processes die before they are used");
+}
+
+static int complete(struct watch *w, int fd, const adk__exchange_layout *layout, adk_error **ret_error)
+{
+    adk_result *result = w->runner->result;
+    adk__exchange_found found;
+    int status = adk__exchange_read(fd, layout, w->runner->request, result, &found, ret_error);
+
+    if (!w->is_orphan) {
+        result->usage.cpu_ns = w->end.cpu_ns;
+        result->usage.measured |= ADK_USAGE_CPU;
+    }
+    if (status == ADK_OK && (found == ADK__EXCHANGE_NOTHING || w->is_false))
+        status = end_without_report(w, ret_error);
+    return status;
+}
+
+int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code, adk_error **ret_error)
+{
+    adk__seat seat = {NULL, -1, -1, -1};
+    struct watch w = {.runner = runner, .seat = &seat, .give_up_ns = ADK__NEVER};
+    ADK_AUTO_CLOSE int fd = -1;
+    adk__exchange_orders orders = {.inputs_stop = 0};
+    adk_request request = *runner->request;
+    adk__exchange_layout layout;
+    bool crashed;
+    bool stopped;
+    int status;
+
+    set_times(runner, &orders);
+    if (code != NULL) {
+        orders.split = code->split;
+        request.code = adk_bytes_make(NULL, 0); /* what it compiled to is sent instead */
+    }
+    status = adk__exchange_make(&request, &orders, &runner->interrupt, &layout, &fd, ret_error);
+    if (status == ADK_OK)
+        status = place_order(runner, pool, fd, code, &seat, ret_error);
+    if (status != ADK_OK)
+        return status;
+    if (seat.worker == NULL)
+        return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
+    w.kill_ns = orders.hard_ns;
+    wait_for_end(&w);
+    crashed = w.is_false || (w.end.signal != 0 && !was_ended_by_us(&w));
+    if (w.is_orphan)
+        end_orphan(&w);
+    adk__pool_give(pool, &seat, w.is_orphan ? ADK__SEAT_ORPHAN : crashed ? ADK__SEAT_CRASH : ADK__SEAT_WELL);
+    return complete(&w, fd, &layout, ret_error);
+}

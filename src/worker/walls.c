@@ -1,0 +1,335 @@
+/*
+ * Theory of operation. The library starts one process, P. P moves into namespaces of its own and forks W, which is the
+ * first process of the new process namespace and serves; P waits for it with nothing open. The library knows P by its
+ * pidfd: when P is killed W is too (PR_SET_PDEATHSIG), and when W dies the kernel kills all that it has forked, since they
+ * live in its namespace. Where there is no such namespace, each run asks to die with W.
+ *
+ * The order matters: namespaces while /proc is there and we may still do things; then no privileges; then the filter.
+ */
+#include "worker/walls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/filter.h>
+
+#include <adk/worker.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "worker/armour.h"
+
+#define NOBODY          65534
+#define RUN_DESCRIPTORS 32
+#define PAGE_BYTES      4096
+#define MEMORY_SLACK    ((uint64_t)256 << 20)
+
+/* ---- namespaces ---------------------------------------------------------------------------------------------------- */
+
+/* Its own figures, opened while there is a /proc; -1 where there is none. */
+static int figures = -1;
+
+static bool write_file(const char *path, const char *text)
+{
+    ADK_AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    return fd >= 0 && adk__write_all(fd, text, strlen(text)) == 0;
+}
+
+/* As nobody, whoever we were: the namespace knows no other user. */
+static bool enter_user(void)
+{
+    char users[64];
+    char groups[64];
+
+    (void)snprintf(users, sizeof(users), "%d %u 1\n", NOBODY, (unsigned)geteuid());
+    (void)snprintf(groups, sizeof(groups), "%d %u 1\n", NOBODY, (unsigned)getegid());
+    if (unshare(CLONE_NEWUSER) != 0)
+        return false;
+    (void)write_file("/proc/self/setgroups", "deny");
+    return write_file("/proc/self/uid_map", users) && write_file("/proc/self/gid_map", groups);
+}
+
+/* The root becomes an empty directory that cannot be written; what was mounted is gone. */
+static bool enter_empty_root(void)
+{
+    static const char *const places[] = {"/tmp", "/run", "/proc"};
+    bool is_mounted = false;
+
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < ADK_COUNT(places) && !is_mounted; i++)
+        is_mounted = mount("adk", places[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2") == 0 &&
+                     chdir(places[i]) == 0;
+    if (!is_mounted || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
+        return false;
+    return mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+}
+
+/* The process that was started: it only waits. */
+static void wait_for(pid_t worker)
+{
+    int status = 0;
+
+    (void)close_range(0, ~0U, 0);
+    while (waitpid(worker, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFSIGNALED(status))
+        (void)kill(getpid(), WTERMSIG(status));
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE);
+}
+
+/* Where the process cannot be split in two, it goes on alone: then the namespace would hold its children only. */
+static bool become_first(int channel)
+{
+    pid_t worker = fork();
+
+    if (worker < 0)
+        return false;
+    if (worker > 0)
+        wait_for(worker);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)channel;
+    return true;
+}
+
+uint32_t adk__walls_enter(int channel)
+{
+    uint32_t walls = 0;
+
+    if (enter_user())
+        walls |= ADK_WALL_USER;
+    if (unshare(CLONE_NEWNET) == 0)
+        walls |= ADK_WALL_NETWORK;
+    if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) == 0)
+        walls |= ADK_WALL_IPC;
+    (void)unshare(CLONE_NEWCGROUP);
+    if (unshare(CLONE_NEWPID) == 0 && become_first(channel))
+        walls |= ADK_WALL_PROCESSES;
+    figures = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (enter_empty_root())
+        walls |= ADK_WALL_FILES;
+    return walls;
+}
+
+/* ---- privileges ---------------------------------------------------------------------------------------------------- */
+
+int adk__walls_drop(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+
+    memset(none, 0, sizeof(none));
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) != 0)
+        return errno;
+    return adk__armour_begin();
+}
+
+/* ---- filters ------------------------------------------------------------------------------------------------------- */
+
+/* What a run needs: memory, time, random numbers, its end of a channel. */
+static const int run_calls[] = {
+    SCMP_SYS(brk),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(close),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(fstat),
+    SCMP_SYS(futex),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(gettid),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mremap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rseq),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(timer_delete),
+    SCMP_SYS(timer_settime),
+};
+
+/* What the worker needs beside that: forking and collecting, and what a run does before it seals itself. */
+static const int worker_calls[] = {
+    SCMP_SYS(close_range),  SCMP_SYS(dup3),       SCMP_SYS(ftruncate),       SCMP_SYS(lseek),
+    SCMP_SYS(memfd_create), SCMP_SYS(mmap),       SCMP_SYS(mprotect),        SCMP_SYS(pidfd_open),
+    SCMP_SYS(poll),         SCMP_SYS(ppoll),      SCMP_SYS(pread64),         SCMP_SYS(prlimit64),
+    SCMP_SYS(read),         SCMP_SYS(seccomp),    SCMP_SYS(set_tid_address), SCMP_SYS(setrlimit),
+    SCMP_SYS(signalfd4),    SCMP_SYS(statx),      SCMP_SYS(timer_create),    SCMP_SYS(wait4),
+    SCMP_SYS(write),        SCMP_SYS(newfstatat),
+};
+
+static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    return failed;
+}
+
+static int allow_file_commands(scmp_filter_ctx filter)
+{
+    static const int commands[] = {F_GETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS};
+    int failed = 0;
+
+    for (size_t i = 0; i < ADK_COUNT(commands) && !failed; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                  SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i], 0));
+    return failed;
+}
+
+static int allow_for_run(scmp_filter_ctx filter)
+{
+    int failed = allow(filter, run_calls, ADK_COUNT(run_calls));
+
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (!failed)
+        failed =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    return failed;
+}
+
+/* Only processes, as fork(2) makes them: no threads, no namespaces. clone3() has its flags in memory, out of sight. */
+static int allow_for_worker(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t as_fork = CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD;
+    int failed = allow(filter, run_calls, ADK_COUNT(run_calls));
+
+    if (!failed)
+        failed = allow(filter, worker_calls, ADK_COUNT(worker_calls));
+    if (!failed)
+        failed = allow_file_commands(filter);
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_EQ, as_fork, 0));
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (!failed)
+        failed =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
+    return failed;
+}
+
+static struct sock_fprog run_program;
+
+/* Making a filter takes longer than a run may: it is made once, and kept as the kernel takes it. */
+static int keep_run_filter(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    ADK_AUTO_CLOSE int fd = memfd_create("adk-filter", MFD_CLOEXEC);
+    struct stat status;
+    int failed;
+
+    if (filter == NULL || fd < 0)
+        return ENOMEM;
+    failed = -allow_for_run(filter);
+    if (!failed)
+        failed = -seccomp_export_bpf(filter, fd);
+    seccomp_release(filter);
+    if (failed || fstat(fd, &status) != 0)
+        return failed ? failed : errno;
+    run_program.len = (unsigned short)((size_t)status.st_size / sizeof(*run_program.filter));
+    run_program.filter = malloc((size_t)status.st_size);
+    if (run_program.filter == NULL)
+        return ENOMEM;
+    return pread(fd, run_program.filter, (size_t)status.st_size, 0) == status.st_size ? 0 : EIO;
+}
+
+int adk__walls_seal(void)
+{
+    scmp_filter_ctx filter;
+    int failed = keep_run_filter();
+
+    if (failed)
+        return failed;
+    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (filter == NULL)
+        return ENOMEM;
+    failed = allow_for_worker(filter);
+    if (!failed)
+        failed = seccomp_load(filter);
+    seccomp_release(filter);
+    return -failed;
+}
+
+static uint64_t worker_bytes; /* of data, as RLIMIT_DATA counts it; 0: not known */
+
+uint32_t adk__walls_measure(void)
+{
+    char text[128] = "";
+    unsigned long long pages = 0;
+
+    if (figures < 0 || pread(figures, text, sizeof(text) - 1, 0) <= 0 ||
+        sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages) != 1)
+        return 0;
+    worker_bytes = pages * (uint64_t)PAGE_BYTES;
+    return ADK_WALL_MEMORY;
+}
+
+/* The guest's budget counts what the guest has; what it costs to have that comes on top. */
+static int limit_memory(uint64_t memory_bytes)
+{
+    struct rlimit limit;
+
+    if (worker_bytes == 0)
+        return 0;
+    limit.rlim_cur = adk__add_saturated(adk__add_saturated(worker_bytes, memory_bytes), MEMORY_SLACK);
+    limit.rlim_max = limit.rlim_cur;
+    return setrlimit(RLIMIT_DATA, &limit) == 0 ? 0 : errno;
+}
+
+int adk__walls_seal_run(uint64_t memory_bytes)
+{
+    const struct rlimit none = {0, 0};
+    int failed = limit_memory(memory_bytes);
+
+    if (failed)
+        return failed;
+
+    if (setrlimit(RLIMIT_FSIZE, &none) != 0)
+        return errno;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &run_program) == 0 ? 0 : errno;
+}
+
+/* ---- runs ---------------------------------------------------------------------------------------------------------- */
+
+void adk__walls_begin_run(void)
+{
+    const struct rlimit descriptors = {RUN_DESCRIPTORS, RUN_DESCRIPTORS};
+    const struct rlimit none = {0, 0};
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)setrlimit(RLIMIT_NOFILE, &descriptors);
+    (void)setrlimit(RLIMIT_NPROC, &none);
+}

@@ -1,0 +1,36 @@
+/*
+ * The walls around a worker that serves, and around its runs: namespaces of their own, no privileges, few system calls.
+ *
+ * What the system does not grant is left out, and said (include/adk/worker.h).
+ */
+#ifndef ADK_WORKER_WALLS_H
+#define ADK_WORKER_WALLS_H
+
+#include <stdint.h>
+
+/**
+ * Goes into namespaces of its own, where that is granted, and into a process that is the first of its kind there: whoever
+ * called is that process from here on, the one before waits for its end, with nothing open, and ends as it does. `channel`
+ * is kept. Returns ADK_WALL_* bits.
+ */
+uint32_t adk__walls_enter(int channel);
+
+/** Gives up what is left of privileges. To be called before a byte of anybody's is read. Returns 0 or an errno value. */
+int adk__walls_drop(void);
+
+/** The worker's own filter, and the one that its runs will add, made ahead. Returns 0 or an errno value. */
+int adk__walls_seal(void);
+
+/** Measures how much memory the worker has, once it serves. Returns ADK_WALL_MEMORY where runs can be bounded, or 0. */
+uint32_t adk__walls_measure(void);
+
+/** In a run's process, right after the fork: it dies with the worker, and opens next to nothing. */
+void adk__walls_begin_run(void);
+
+/**
+ * In a run's process, before the guest: it may have `memory_bytes` more than the worker had, it writes no files, and nothing
+ * new is executable. Returns 0 or an errno value.
+ */
+int adk__walls_seal_run(uint64_t memory_bytes);
+
+#endif
