@@ -62,7 +62,7 @@ typedef struct adk_tool_options {
     uint64_t shown_files_bytes;    /**< of files but images; default 64 KiB, at most 1 GiB */
     uint64_t kept_bytes;           /**< of results kept for adk_tool_read(); default 64 MiB */
     uint32_t kept;                 /**< results kept; default 64, at most 4,096 */
-    uint32_t reserved;             /**< 0 */
+    uint32_t languages;            /**< of the backend's, those offered: 1u << ADK_LANGUAGE_X for each; default all */
 } adk_tool_options;
 #define ADK_TOOL_OPTIONS_INIT                                              \
     {                                                                      \

@@ -78,6 +78,32 @@ int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error)
     return failed == ADK_OK ? make_parents(cache->key, ret_error) : failed;
 }
 
+static bool has_file(const adk_runtime *runtime)
+{
+    char *path = NULL;
+    bool has = adk_runtime_path(runtime, NULL, &path, NULL) == ADK_OK && access(path, R_OK) == 0;
+
+    adk_free(path);
+    return has;
+}
+
+uint32_t cli_installed_languages(void)
+{
+    uint32_t languages = 1u << ADK_LANGUAGE_WASM;
+    const adk_runtime *runtime;
+
+    for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++) {
+        adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
+        const adk_runtime *needed;
+
+        adk_runtime_describe(runtime, &info);
+        needed = info.needs_cstr == NULL ? NULL : adk_runtime_find(info.needs_cstr);
+        if (has_file(runtime) && (needed == NULL || has_file(needed)))
+            languages |= info.languages;
+    }
+    return languages;
+}
+
 int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error)
 {
     adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;

@@ -21,6 +21,9 @@ void cli_cache_free(struct cli_cache *cache);
 /** Makes the directories above both (mode 0700). */
 int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error);
 
+/** The languages that can be run without anything being installed first: 1u << ADK_LANGUAGE_X for each. */
+uint32_t cli_installed_languages(void);
+
 /** A backend for all languages that finds what is in the cache, if there is one and it is sound; else one without. */
 int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error);
 

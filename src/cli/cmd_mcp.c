@@ -160,6 +160,7 @@ static int make_tool(struct server *server, adk_error **ret_error)
     const struct mcp_settings *s = &server->settings;
     adk_tool_options tool = ADK_TOOL_OPTIONS_INIT;
 
+    tool.languages = cli_installed_languages();
     tool.modules_cstr = s->modules;
     tool.timeout_default_ns = s->timeout.value;
     tool.timeout_max_ns = s->max_timeout.value;

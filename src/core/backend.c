@@ -139,8 +139,9 @@ static int check_language(const adk_backend *backend, const adk_request *request
 static void trace(const adk_backend *backend, const adk_request *request, uint64_t duration_ns, int status,
                   const adk_result *result)
 {
+    bool is_labelled = backend->is_router && status == ADK_OK; /* by the one that it handed the request on to */
     adk_span span = {.struct_size = sizeof(span),
-                     .backend_cstr = backend->name,
+                     .backend_cstr = is_labelled ? result->backend : backend->name,
                      .language_cstr = adk_language_cstr(request->language),
                      .start_ns = adk__clock_ns(CLOCK_REALTIME) - duration_ns,
                      .duration_ns = duration_ns,

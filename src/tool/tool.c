@@ -86,8 +86,6 @@ static int check_options(adk_tool_options *o, adk_error **ret_error)
     if (failed == ADK_OK)
         failed = check("kept", &kept, ADK_TOOL_KEPT_DEFAULT, 1, ADK_TOOL_KEPT_MAX, ret_error);
     o->kept = (uint32_t)kept;
-    if (failed == ADK_OK && o->reserved != 0)
-        return adk__fail(ret_error, ADK_E_INVALID, 0, "the tool's reserved field is %u, not 0", o->reserved);
     return failed;
 }
 
@@ -101,6 +99,19 @@ static void name_languages(adk_tool *tool)
                            adk_language_cstr(languages[i]));
     }
     (void)snprintf(tool->languages_hint, sizeof(tool->languages_hint), "This sandbox can run: %s.", tool->languages);
+}
+
+/* Those that are not offered are as if the backend did not have them. */
+static int choose_languages(adk_tool *tool, adk_error **ret_error)
+{
+    uint32_t offered = tool->options.languages;
+
+    if ((offered & ~tool->capabilities.languages) != 0)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the tool offers languages that its backend does not have");
+    if (offered != 0)
+        tool->capabilities.languages = offered;
+    name_languages(tool);
+    return ADK_OK;
 }
 
 static int open_modules(adk_tool *tool, adk_error **ret_error)
@@ -131,11 +142,12 @@ int adk_tool_new(adk_backend *backend, const adk_tool_options *options, adk_tool
     tool->capabilities = unknown;
     tool->options = defaults;
     adk_backend_capabilities(backend, &tool->capabilities);
-    name_languages(tool);
     if (options != NULL && !adk__struct_read(&tool->options, sizeof(tool->options), options))
         failed = adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the tool's options");
     if (failed == ADK_OK)
         failed = check_options(&tool->options, ret_error);
+    if (failed == ADK_OK)
+        failed = choose_languages(tool, ret_error);
     if (failed == ADK_OK)
         failed = open_modules(tool, ret_error);
     if (failed == ADK_OK)

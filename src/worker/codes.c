@@ -12,6 +12,7 @@
 
 #include <sodium.h>
 #include <utlist.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/cleanup.h"

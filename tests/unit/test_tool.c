@@ -279,7 +279,7 @@ static void test_options_are_checked(void **state)
         {offsetof(adk_tool_options, shown_bytes), 1},
         {offsetof(adk_tool_options, kept_bytes), UINT64_MAX},
         {offsetof(adk_tool_options, kept), 5000},
-        {offsetof(adk_tool_options, reserved), 1},
+        {offsetof(adk_tool_options, languages), 1u << 31},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
