@@ -343,7 +343,7 @@ static void take_span(void *data, const adk_span *span)
 {
     unsigned *spans = data;
 
-    assert_string_equal(span->backend_cstr, "auto");
+    assert_string_equal(span->backend_cstr, "wasm");
     (*spans)++;
 }
 
