@@ -73,7 +73,7 @@ static int run(adk_backend *backend, const char *code, adk_error **ret_error)
 
     request.code = adk_bytes_from_cstr(code);
     request.stdin_data = adk_bytes_from_cstr("quiet words");
-    request.timeout_ns = 1000000000;
+    request.timeout_ns = 10000000000;
     status = adk_backend_execute(backend, &request, NULL, &result, ret_error);
     if (status != ADK_OK)
         return status;

@@ -61,7 +61,7 @@ int main()
         adk_cancel *never = nullptr;
 
         request.module = module.get();
-        request.timeout_ns = 1000000000;
+        request.timeout_ns = 10000000000;
         auto result = make<result_ptr>(adk_backend_execute, backend.get(), &request, never);
         std::string_view kind = view(adk_result_trap_kind(result.get()));
         std::printf("%s: %.*s\n", adk_outcome_cstr(adk_result_outcome(result.get())), static_cast<int>(kind.size()),
