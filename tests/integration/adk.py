@@ -3,6 +3,7 @@
 The command's path is in ADK_SANDBOX, the directory of compiled guests in ADK_GUESTS. Without them the development build is
 taken. A test file ends with `adk.main()`, which says how many tests were skipped and why, and exits with 77 if all were.
 """
+import fcntl
 import json
 import os
 import subprocess
@@ -196,6 +197,21 @@ def program(name):
     if not os.path.exists(path):
         raise unittest.SkipTest("%s is not there: scripts/fetch-programs brings it" % name)
     return path
+
+
+def compiled(*paths):
+    """Has programs compiled once, below the build directory, where all runs of this process find them from then on."""
+    shared = os.path.join(os.path.dirname(os.path.abspath(COMMAND)), "tests", "compiled")
+    os.makedirs(shared, exist_ok=True)
+    os.environ["HOME"] = shared
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME"):
+        os.environ.pop(name, None)
+    with open(os.path.join(shared, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in paths:
+            done = command("compile", path, patience=600)
+            if done.status != 0:
+                raise AssertionError("compiling %s: %s" % (path, done))
 
 
 class Case(unittest.TestCase):

@@ -32,6 +32,7 @@ class Python(adk.Case):
     def setUp(self):
         super().setUp()
         self.path = adk.program("python-3.12.0.wasm")
+        adk.compiled(self.path)
 
     def python(self, script, *arguments, options=(), timeout="120s", memory="512MiB", **more):
         return self.ran("run", "--json", "-t", timeout, "-m", memory, "--output-limit", "16MiB", "--file",

@@ -11,6 +11,7 @@ class JavaScript(adk.Case):
     def setUp(self):
         super().setUp()
         self.path = adk.program("quickjs.wasm")
+        adk.compiled(self.path)
 
     def qjs(self, *arguments, options=(), status=0, **more):
         return self.expect(self.ran("run", "-t", "60s", *options, self.path, *arguments, **more), status)
@@ -67,6 +68,7 @@ class Python(adk.Case):
     def setUp(self):
         super().setUp()
         self.path = adk.program("python-3.12.0.wasm")
+        adk.compiled(self.path)
 
     def python(self, *arguments, options=(), timeout="120s", memory="512MiB", **more):
         return self.ran("run", "-t", timeout, "-m", memory, *options, self.path, "-S", "-I", *arguments,
