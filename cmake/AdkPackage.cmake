@@ -40,7 +40,7 @@ set_target_properties(adk_sandbox_shared PROPERTIES
 target_include_directories(adk_sandbox_shared INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(adk_sandbox_shared
     PRIVATE $<BUILD_INTERFACE:adk_flags> $<BUILD_INTERFACE:adk_engine>
-            PkgConfig::ARCHIVE PkgConfig::JANSSON PkgConfig::SODIUM PkgConfig::XXHASH)
+            PkgConfig::JANSSON PkgConfig::SODIUM PkgConfig::XXHASH)
 # nodelete: the engine's signal handlers and the threads that watch deadlines outlive a dlclose().
 target_link_options(adk_sandbox_shared PRIVATE
     -Wl,--version-script=${adk_map} -Wl,-z,nodelete -Wl,-z,defs -Wl,-Bsymbolic $<$<CONFIG:Release>:-s>)
@@ -183,11 +183,13 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 # Who links the static library needs these.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libarchive-dev, libjansson-dev, libsodium-dev")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libjansson-dev, libsodium-dev")
+# Loaded at run time, so it is nowhere in what dpkg-shlibdeps reads.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libarchive13")
 find_program(ADK_SHLIBDEPS dpkg-shlibdeps)
 if(ADK_SHLIBDEPS)
     set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 else()
-    set(CPACK_DEBIAN_PACKAGE_DEPENDS "libarchive13, libc6 (>= 2.36), libgcc-s1, libjansson4, libseccomp2, libsodium23")
+    string(APPEND CPACK_DEBIAN_PACKAGE_DEPENDS ", libc6 (>= 2.36), libgcc-s1, libjansson4, libseccomp2, libsodium23")
 endif()
 include(CPack)

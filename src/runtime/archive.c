@@ -4,8 +4,6 @@
  */
 #include "runtime/archive.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,10 +12,12 @@
 
 #include "base/text.h"
 #include "core/error.h"
+#include "runtime/unpacker.h"
 
 #define STEP_BYTES ((size_t)1 << 18)
 
 struct extraction {
+    const adk__unpacker *by;
     struct archive *reader;
     const char *member;
     const char *except; /* of a directory; or NULL */
@@ -29,10 +29,10 @@ struct extraction {
 static int fail_damaged(const struct extraction *e)
 {
     adk__buf text = ADK__BUF_INIT((size_t)4096);
-    const char *why = archive_error_string(e->reader);
+    const char *why = e->by->error_string_(e->reader);
     int code;
 
-    if (archive_errno(e->reader) == ENOMEM)
+    if (e->by->errno_(e->reader) == ENOMEM)
         return adk__fail_nomem(e->ret_error);
     if (why == NULL)
         why = "it ends too early";
@@ -47,11 +47,11 @@ static int fail_damaged(const struct extraction *e)
 
 static int open_archive(const struct extraction *e, adk_bytes archive)
 {
-    if (archive_read_support_format_zip_seekable(e->reader) != ARCHIVE_OK ||
-        archive_read_support_format_tar(e->reader) != ARCHIVE_OK ||
-        archive_read_support_filter_gzip(e->reader) != ARCHIVE_OK)
+    if (e->by->read_support_format_zip_seekable_(e->reader) != ARCHIVE_OK ||
+        e->by->read_support_format_tar_(e->reader) != ARCHIVE_OK ||
+        e->by->read_support_filter_gzip_(e->reader) != ARCHIVE_OK)
         return adk__fail(e->ret_error, ADK_E_UNAVAILABLE, 0, "libarchive reads neither zip nor tar here");
-    if (archive_read_open_memory(e->reader, archive.data, archive.size) != ARCHIVE_OK)
+    if (e->by->read_open_memory_(e->reader, archive.data, archive.size) != ARCHIVE_OK)
         return fail_damaged(e);
     return ADK_OK;
 }
@@ -62,7 +62,7 @@ static int read_content(const struct extraction *e)
     int code = step == NULL ? adk__fail_nomem(e->ret_error) : ADK_OK;
 
     while (code == ADK_OK) {
-        la_ssize_t got = archive_read_data(e->reader, step, STEP_BYTES);
+        la_ssize_t got = e->by->read_data_(e->reader, step, STEP_BYTES);
         int failed;
 
         if (got == 0)
@@ -117,10 +117,10 @@ static int take_member(const struct extraction *e, const char *name, struct arch
 {
     int code = ADK_OK;
 
-    if (archive_entry_filetype(entry) != S_IFREG || archive_entry_hardlink(entry) != NULL ||
-        archive_entry_symlink(entry) != NULL)
+    if (e->by->entry_filetype_(entry) != S_IFREG || e->by->entry_hardlink_(entry) != NULL ||
+        e->by->entry_symlink_(entry) != NULL)
         return adk__fail(e->ret_error, ADK_E_INVALID, 0, "\"%s\" in the archive is not a regular file", e->member);
-    if (archive_entry_is_encrypted(entry))
+    if (e->by->entry_is_encrypted_(entry))
         return adk__fail(e->ret_error, ADK_E_INVALID, 0, "\"%s\" in the archive is encrypted", e->member);
     if (!is_directory(e))
         return read_content(e);
@@ -144,7 +144,7 @@ static int walk(const struct extraction *e)
     for (unsigned count = 0; code == ADK_OK; count++) {
         const char *name;
 
-        got = archive_read_next_header(e->reader, &entry);
+        got = e->by->read_next_header_(e->reader, &entry);
         if (got == ARCHIVE_EOF)
             break;
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN)
@@ -152,7 +152,7 @@ static int walk(const struct extraction *e)
         if (count >= ADK__ARCHIVE_MEMBERS_MAX)
             return adk__fail(e->ret_error, ADK_E_INVALID, 0, "the archive has more than %d members",
                              ADK__ARCHIVE_MEMBERS_MAX);
-        name = archive_entry_pathname(entry);
+        name = e->by->entry_pathname_(entry);
         if (name == NULL || !is_wanted(e, name))
             continue;
         if (found++ > 0 && !is_directory(e))
@@ -167,14 +167,21 @@ static int walk(const struct extraction *e)
 int adk__archive_extract(adk_bytes archive, const char *member, const char *except, adk__buf *content,
                          adk_error **ret_error)
 {
-    struct extraction e = {archive_read_new(), member, except, content, ret_error};
-    int code;
+    adk__unpacker unpacker;
+    struct extraction e = {&unpacker, NULL, member, except, content, ret_error};
+    int code = adk__unpacker_open(&unpacker, ret_error);
 
+    if (code != ADK_OK)
+        return code;
+    e.reader = unpacker.read_new_();
     if (e.reader == NULL)
-        return adk__fail_nomem(ret_error);
-    code = open_archive(&e, archive);
+        code = adk__fail_nomem(ret_error);
+    if (code == ADK_OK)
+        code = open_archive(&e, archive);
     if (code == ADK_OK)
         code = walk(&e);
-    (void)archive_read_free(e.reader);
+    if (e.reader != NULL)
+        (void)unpacker.read_free_(e.reader);
+    adk__unpacker_close(&unpacker);
     return code;
 }
