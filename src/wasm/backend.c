@@ -299,7 +299,7 @@ static int prepare(struct preparation *p, adk_error **ret_error)
 
     if (status == ADK_OK && p->module == NULL)
         status = refuse_preparation(p, ret_error);
-    if (status == ADK_OK)
+    if (status == ADK_OK && state != ADK_CACHE_DISK)
         adk__cache_keep(&p->wasm->cache, &wish, p->module);
     adk__buf_free(&p->refusal.message);
     return status;

@@ -27,6 +27,7 @@
 #define MAGIC      "adkCode\1"
 #define SALT_BYTES 24
 #define STEP_BYTES ((size_t)1 << 20) /* between two looks at the interrupt */
+#define COPY_BYTES ((size_t)1 << 16) /* what is written, and goes into the MAC, while it is in the core's cache */
 #define CODE_MAX   ((uint64_t)2 << 30)
 #define FILES_MAX  65536 /* in the directory; beyond them nothing is kept */
 
@@ -81,19 +82,6 @@ static void begin_mac(const adk__disk *disk, const adk__disk_name *name, const s
     (void)crypto_onetimeauth_update(state, (const uint8_t *)header, offsetof(struct header, mac));
 }
 
-/* False where the interrupt said stop. */
-static bool finish_mac(crypto_onetimeauth_state *state, const uint8_t *code, uint64_t size, adk__interrupt *interrupt,
-                       uint8_t ret_mac[crypto_onetimeauth_BYTES])
-{
-    for (uint64_t at = 0; at < size; at += STEP_BYTES) {
-        if (interrupt != NULL && adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
-            return false;
-        (void)crypto_onetimeauth_update(state, code + at, size - at < STEP_BYTES ? size - at : STEP_BYTES);
-    }
-    (void)crypto_onetimeauth_final(state, ret_mac);
-    return true;
-}
-
 /* ---- getting ------------------------------------------------------------------------------------------------------ */
 
 /* Whether it is this user's, and nobody else can write to it. */
@@ -116,16 +104,18 @@ static int open_file(const adk__disk *disk, const adk__disk_name *name, struct h
     return adk__take_fd(&fd);
 }
 
-/* Copies `size` bytes of a file from `at` on; others may read it at the same time. Returns 0 or an errno value; EINTR where the interrupt said stop. */
-static int copy_bytes(int from, off_t at, int to, uint64_t size, adk__interrupt *interrupt)
+/* Copies `size` bytes of a file from `at` on; others may read it at the same time. What is copied goes into `mac` on the
+ * way, where that is not NULL. Returns 0 or an errno value; EINTR where the interrupt said stop. */
+static int copy_bytes(int from, off_t at, int to, uint64_t size, crypto_onetimeauth_state *mac,
+                      adk__interrupt *interrupt)
 {
-    ADK_AUTO_FREE uint8_t *buffer = malloc(STEP_BYTES);
+    ADK_AUTO_FREE uint8_t *buffer = malloc(COPY_BYTES);
     int failed;
 
     if (buffer == NULL)
         return ENOMEM;
     while (size > 0) {
-        ssize_t got = pread(from, buffer, size < STEP_BYTES ? size : STEP_BYTES, at);
+        ssize_t got = pread(from, buffer, size < COPY_BYTES ? size : COPY_BYTES, at);
 
         if (interrupt != NULL && adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
             return EINTR;
@@ -133,6 +123,8 @@ static int copy_bytes(int from, off_t at, int to, uint64_t size, adk__interrupt 
             continue;
         if (got <= 0)
             return got == 0 ? EIO : errno;
+        if (mac != NULL)
+            (void)crypto_onetimeauth_update(mac, buffer, (size_t)got);
         failed = adk__write_all(to, buffer, (size_t)got);
         if (failed)
             return failed;
@@ -140,23 +132,6 @@ static int copy_bytes(int from, off_t at, int to, uint64_t size, adk__interrupt 
         at += got;
     }
     return 0;
-}
-
-static bool is_genuine(const adk__disk *disk, const adk__disk_name *name, const struct header *header, int code_fd,
-                       adk__interrupt *interrupt)
-{
-    crypto_onetimeauth_state state;
-    uint8_t mac[crypto_onetimeauth_BYTES];
-    bool genuine;
-    void *code = mmap(NULL, header->code_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, code_fd, 0);
-
-    if (code == MAP_FAILED)
-        return false;
-    begin_mac(disk, name, header, &state);
-    genuine = finish_mac(&state, code, header->code_bytes, interrupt, mac) &&
-              sodium_memcmp(mac, header->mac, sizeof(mac)) == 0;
-    (void)munmap(code, header->code_bytes);
-    return genuine;
 }
 
 bool adk__disk_has(const adk__disk *disk, const adk__disk_name *name)
@@ -167,6 +142,8 @@ bool adk__disk_has(const adk__disk *disk, const adk__disk_name *name)
 int adk__disk_get(const adk__disk *disk, const adk__disk_name *name, adk__interrupt *interrupt,
                   adk__disk_notes *ret_notes)
 {
+    crypto_onetimeauth_state state;
+    uint8_t mac[crypto_onetimeauth_BYTES];
     struct header header;
     ADK_AUTO_CLOSE int file = open_file(disk, name, &header);
     ADK_AUTO_CLOSE int code = -1;
@@ -174,9 +151,12 @@ int adk__disk_get(const adk__disk *disk, const adk__disk_name *name, adk__interr
     if (file < 0)
         return -1;
     code = memfd_create("adk-code", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (code < 0 || copy_bytes(file, (off_t)sizeof(header), code, header.code_bytes, interrupt) != 0 ||
-        fcntl(code, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0 ||
-        !is_genuine(disk, name, &header, code, interrupt))
+    begin_mac(disk, name, &header, &state);
+    if (code < 0 || copy_bytes(file, (off_t)sizeof(header), code, header.code_bytes, &state, interrupt) != 0 ||
+        fcntl(code, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        return -1;
+    (void)crypto_onetimeauth_final(&state, mac);
+    if (sodium_memcmp(mac, header.mac, sizeof(mac)) != 0)
         return -1;
     *ret_notes = header.notes;
     return adk__take_fd(&code);
@@ -277,7 +257,8 @@ static int make_header(const adk__disk *disk, const adk__disk_name *name, int co
     if (code == MAP_FAILED)
         return errno;
     begin_mac(disk, name, ret_header, &state);
-    (void)finish_mac(&state, code, ret_header->code_bytes, NULL, ret_header->mac);
+    (void)crypto_onetimeauth_update(&state, code, ret_header->code_bytes);
+    (void)crypto_onetimeauth_final(&state, ret_header->mac);
     (void)munmap(code, ret_header->code_bytes);
     return 0;
 }
@@ -298,7 +279,7 @@ static int write_file(const adk__disk *disk, const adk__disk_name *name, int cod
     if (write(file, header, sizeof(*header)) != (ssize_t)sizeof(*header))
         failed = EIO;
     if (!failed)
-        failed = copy_bytes(code_fd, 0, file, header->code_bytes, NULL);
+        failed = copy_bytes(code_fd, 0, file, header->code_bytes, NULL, NULL);
     if (close(file) != 0 && !failed)
         failed = errno;
     if (!failed && renameat(disk->directory, temporary, disk->directory, name->text) != 0)
