@@ -4,9 +4,9 @@
  * goes straight into that file, so that it is there however this process ends; only a stream that somebody listens to also
  * goes over the channel, as it comes.
  *
- * Time: a POSIX timer fires at the soft deadline and every half millisecond from then on, and its handler moves the engine's
- * epoch, so that the guest is stopped and there is time for a report. SIGUSR1 is the library's cancellation, and starts the
- * same. The library relies on neither: at the hard deadline it kills.
+ * Time: a POSIX timer fires at the deadline and every half millisecond from then on, and its handler moves the engine's
+ * epoch, so that the guest is stopped. SIGUSR1 is the library's cancellation, and starts the same. The library relies on
+ * neither: some milliseconds later it kills.
  *
  * Before the guest, the last filter goes up: nothing that is not executable can become so. Whatever fails before that is
  * reported, and what fails so early that it cannot be is this process's exit without a report.
@@ -288,7 +288,7 @@ void adk__child_run(int channel, adk__engines *engines, uint32_t flavour)
     start_ns = adk__now_ns();
     status = adk__run_begin(&child.order.request, NULL, child.order.orders.started_ns, new_result(), &run, &error);
     if (status == ADK_OK)
-        status = adk__engines_shard(engines, flavour, adk__engines_spare(engines), &shard, &error);
+        status = adk__engines_shard(engines, flavour, ADK__CHILD_SHARD, &shard, &error);
     if (status == ADK_OK && watch_time(run, shard->engine) != 0)
         status = adk__fail(&error, ADK_E_SYSTEM, errno, "make a timer for a run");
     if (status == ADK_OK)

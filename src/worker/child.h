@@ -8,6 +8,9 @@
 
 #include "wasm/run.h"
 
+/** Where ordinary modules run: in a pool of one slot, whose bounds are those of modules in process. */
+#define ADK__CHILD_SHARD UINT32_C(0)
+
 /** A run of an ordinary module. Takes its order from `channel`, runs it, and ends the process. */
 _Noreturn void adk__child_run(int channel, adk__engines *engines, uint32_t flavour);
 

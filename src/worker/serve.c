@@ -133,8 +133,11 @@ static void widen_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* A runtime's module may be larger than an ordinary one may. */
 static int make_engine(adk_error **ret_error)
 {
+    uint32_t shard;
+
     worker.options = (adk_wasm_options)ADK_WASM_OPTIONS_INIT;
     worker.options.slots = 1;
     worker.options.entry_cstr = worker.orders.entry;
@@ -142,8 +145,8 @@ static int make_engine(adk_error **ret_error)
         return adk_error_code(*ret_error);
     if (worker.engines.is_narrow != ((worker.orders.flags & ADK__WORKER_NARROW) != 0))
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "its address space is not as the library's");
-    return adk__engines_shard(&worker.engines, worker.orders.flavour, adk__engines_spare(&worker.engines),
-                              &worker.shard, ret_error);
+    shard = worker.is_image ? adk__engines_spare(&worker.engines) : ADK__CHILD_SHARD;
+    return adk__engines_shard(&worker.engines, worker.orders.flavour, shard, &worker.shard, ret_error);
 }
 
 static int get_ready(void)
