@@ -97,7 +97,7 @@ typedef struct adk__exchange_file {
 /** What a run is told beside the request. */
 typedef struct adk__exchange_orders {
     uint64_t started_ns;    /* CLOCK_MONOTONIC: when the call began */
-    uint64_t soft_ns;       /* when the guest is stopped, so that there is time left for the report */
+    uint64_t soft_ns;       /* the deadline: when the guest is stopped */
     uint64_t last_ns;       /* until when a guest's files are collected after that */
     uint64_t hard_ns;       /* when the process is killed */
     adk_engine_split split; /* of the code, where some comes with the request */
@@ -121,12 +121,23 @@ typedef enum adk__exchange_found {
     ADK__EXCHANGE_FAILURE, /* the call failed: *ret_error */
 } adk__exchange_found;
 
+/** What is read, and of whom. */
+typedef struct adk__exchange_wish {
+    int fd;
+    const adk__exchange_layout *layout;
+    const adk_request *request;
+    uint64_t elapsed_ns; /* since the call began: nothing that is reported took longer */
+    bool with_report;    /* else only the output, and the phase that was reached */
+    bool was_cancelled;  /* a run may say so */
+    bool is_late;        /* the same of its deadline */
+} adk__exchange_wish;
+
 /**
  * Reads what a run that has ended left, into a result that is new. A report that makes no sense is none. Fails with
  * ADK_E_NOMEM or ADK_E_SYSTEM, or with what *ret_found being ADK__EXCHANGE_FAILURE brought.
  */
-ADK_MUST_USE int adk__exchange_read(int fd, const adk__exchange_layout *layout, const adk_request *request,
-                                    adk_result *result, adk__exchange_found *ret_found, adk_error **ret_error);
+ADK_MUST_USE int adk__exchange_read(const adk__exchange_wish *wish, adk_result *result, adk__exchange_found *ret_found,
+                                    adk_error **ret_error);
 
 /* ---- the run's side (request_read.c, report_write.c) --------------------------------------------------------------- */
 

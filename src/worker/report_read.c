@@ -17,6 +17,8 @@
 /* Escaped text is at most this long, and escaping it again changes nothing. */
 #define TEXT_MAX   (ADK__MESSAGE_MAX * 4 + 8)
 #define FRAMES_MAX 64
+/* Of the tree's paths, and the slash before them. */
+#define PATH_BYTES_MAX (ADK__VFS_PATH_MAX + 1)
 
 struct reader {
     const uint8_t *at;
@@ -147,7 +149,28 @@ static int take_frames(struct reader *r, const adk__exchange_report *report, adk
 static bool is_file(const adk__exchange_file *record, const adk_request *request)
 {
     return record->type >= ADK_FILE_REGULAR && record->type <= ADK_FILE_SYMLINK && record->truncated <= 1 &&
-           record->output < request->outputs_count && record->path_bytes > 0;
+           record->output < request->outputs_count && record->path_bytes > 0 && record->path_bytes <= PATH_BYTES_MAX &&
+           record->content_bytes <= record->size_bytes &&
+           record->truncated == (record->content_bytes < record->size_bytes);
+}
+
+/* Absolute, and as the run's tree has them: whoever puts the files somewhere may rely on it that no name leads out. */
+static bool is_plain_path(const char *path, size_t size)
+{
+    const char *end = path + size;
+
+    if (*path != '/' || memchr(path, 0, size) != NULL)
+        return false;
+    for (const char *name = path + 1; size > 1 && name <= end;) {
+        const char *slash = name == end ? NULL : memchr(name, '/', (size_t)(end - name));
+        size_t length = (size_t)((slash == NULL ? end : slash) - name);
+
+        if (length == 0 || length > ADK__VFS_NAME_MAX || (length == 1 && name[0] == '.') ||
+            (length == 2 && name[0] == '.' && name[1] == '.'))
+            return false;
+        name += length + 1;
+    }
+    return true;
 }
 
 static int copy(struct reader *r, uint64_t size, adk_bytes *ret_copy)
@@ -180,7 +203,7 @@ static int take_file(struct reader *r, const adk__exchange_file *record, const a
                            .output = record->output};
     result->file_count++;
     taken = copy(r, record->path_bytes, &file->path);
-    if (taken > 0 && (*(const char *)file->path.data != '/' || memchr(file->path.data, 0, file->path.size) != NULL))
+    if (taken > 0 && !is_plain_path(file->path.data, file->path.size))
         taken = 0;
     return taken > 0 ? copy(r, record->content_bytes, &file->content) : taken;
 }
@@ -188,6 +211,7 @@ static int take_file(struct reader *r, const adk__exchange_file *record, const a
 static int take_files(struct reader *r, const adk__exchange_report *report, const adk_request *request,
                       adk_result *result)
 {
+    uint64_t left_bytes = request->outputs_limit_bytes;
     const uint8_t *records;
     int taken = 1;
 
@@ -207,35 +231,78 @@ static int take_files(struct reader *r, const adk__exchange_report *report, cons
         adk__exchange_file record;
 
         memcpy(&record, records + i * sizeof(record), sizeof(record));
-        taken = take_file(r, &record, request, result);
+        taken = record.content_bytes > left_bytes ? 0 : take_file(r, &record, request, result);
+        left_bytes -= taken > 0 ? record.content_bytes : 0;
     }
     return taken;
 }
 
 /* ---- the report ---------------------------------------------------------------------------------------------------- */
 
-static bool is_sound(const adk__exchange_report *report)
+/* Whether a run that stopped so could have: what the library knows by itself is not left to the report. */
+static bool may_have_ended_so(const adk__exchange_report *report, const adk__exchange_wish *wish)
 {
-    return report->outcome <= ADK_OUTCOME_REJECTED &&
-           (report->phase == ADK_PHASE_NONE || adk_phase_cstr(report->phase) != NULL) &&
-           (report->reason == ADK_REASON_NONE || adk_reason_cstr(report->reason) != NULL) &&
-           (report->reason == ADK_REASON_NONE || report->outcome == ADK_OUTCOME_REJECTED) &&
-           (report->code == 0 || report->outcome == ADK_OUTCOME_EXITED) && report->tables_too_large <= 1;
+    const adk_request *request = wish->request;
+
+    switch (report->outcome) {
+    case ADK_OUTCOME_CANCELLED:
+        return wish->was_cancelled;
+    case ADK_OUTCOME_TIMED_OUT:
+        return wish->is_late;
+    case ADK_OUTCOME_FUEL_EXHAUSTED:
+        return request->fuel != 0;
+    case ADK_OUTCOME_OUTPUT_LIMIT:
+        return request->output_policy == ADK_OUTPUT_STOP;
+    default:
+        return report->outcome <= ADK_OUTCOME_REJECTED;
+    }
 }
 
-static void take_figures(const adk__exchange_report *report, adk_result *result)
+/* Phase, reason, trap, code and message against the outcome, as every result of ours has them. */
+static bool contradicts_itself(const adk__exchange_report *report)
 {
+    bool has_trap = report->trap_kind[0] != '\0';
+    bool has_exited = report->outcome == ADK_OUTCOME_EXITED;
+    bool was_rejected = report->outcome == ADK_OUTCOME_REJECTED;
+
+    return has_exited != (report->message_bytes == 0) || (has_exited && report->phase != ADK_PHASE_NONE) ||
+           (report->code != 0 && !has_exited) || was_rejected != (report->reason != ADK_REASON_NONE) ||
+           (has_trap != (report->outcome == ADK_OUTCOME_TRAPPED) && report->outcome != ADK_OUTCOME_MEMORY_LIMIT) ||
+           ((report->frame_count != 0 || report->trap_message_bytes != 0) && !has_trap) ||
+           (!has_exited && !was_rejected && report->phase == ADK_PHASE_NONE);
+}
+
+static bool is_sound(const adk__exchange_report *report, const adk__exchange_wish *wish)
+{
+    return may_have_ended_so(report, wish) && !contradicts_itself(report) &&
+           (report->phase == ADK_PHASE_NONE || adk_phase_cstr(report->phase) != NULL) &&
+           (report->reason == ADK_REASON_NONE || adk_reason_cstr(report->reason) != NULL) &&
+           report->tables_too_large <= 1;
+}
+
+static uint64_t at_most(uint64_t figure, uint64_t most)
+{
+    return figure < most ? figure : most;
+}
+
+/* Nothing took longer than the whole, or more than there was; an image may have more than its run was given. */
+static void take_figures(const adk__exchange_report *report, const adk__exchange_wish *wish, adk_result *result)
+{
+    const adk_request *request = wish->request;
+    bool is_over = report->outcome == ADK_OUTCOME_MEMORY_LIMIT;
+    uint64_t most_bytes = is_over ? UINT64_MAX : request->memory_limit_bytes;
+
     result->outcome = report->outcome;
     result->phase = report->phase;
     result->reason = report->reason;
     result->code = report->code;
     result->tables_too_large = report->tables_too_large != 0;
-    result->usage.compile_ns += report->load_ns;
-    result->usage.instantiate_ns = report->instantiate_ns;
-    result->usage.run_ns = report->run_ns;
-    result->usage.memory_peak_bytes = report->memory_peak_bytes;
+    result->usage.compile_ns += at_most(report->load_ns, wish->elapsed_ns);
+    result->usage.instantiate_ns = at_most(report->instantiate_ns, wish->elapsed_ns);
+    result->usage.run_ns = at_most(report->run_ns, wish->elapsed_ns);
+    result->usage.memory_peak_bytes = at_most(report->memory_peak_bytes, most_bytes);
     result->usage.memory_denied = report->memory_denied;
-    result->usage.fuel = report->fuel;
+    result->usage.fuel = at_most(report->fuel, request->fuel);
     result->usage.host_calls = report->host_calls;
     result->usage.measured |= report->measured & ADK_USAGE_FUEL;
 }
@@ -288,20 +355,19 @@ static int take_failure(const adk__exchange_report *report, struct reader *r, ad
 }
 
 /* The report's parts, copied once, so that they are the same at every look. */
-static int read_report(int fd, const adk__exchange_layout *layout, const adk__exchange_report *report,
-                       const adk_request *request, adk_result *result, adk__exchange_found *ret_found,
-                       adk_error **ret_error)
+static int read_report(const adk__exchange_wish *wish, const adk__exchange_report *report, adk_result *result,
+                       adk__exchange_found *ret_found, adk_error **ret_error)
 {
     ADK_AUTO_FREE uint8_t *parts = NULL;
     struct reader r = {NULL, report->parts_bytes};
     int taken;
 
-    if (report->parts_bytes > layout->parts_max)
+    if (report->parts_bytes > wish->layout->parts_max)
         return ADK_OK;
     parts = malloc((size_t)report->parts_bytes + 1);
     if (parts == NULL)
         return adk__fail_nomem(ret_error);
-    taken = read_range(fd, layout->parts_at, parts, report->parts_bytes);
+    taken = read_range(wish->fd, wish->layout->parts_at, parts, report->parts_bytes);
     if (taken != 0)
         return adk__fail(ret_error, ADK_E_SYSTEM, taken, "read a run's report");
     r.at = parts;
@@ -309,13 +375,13 @@ static int read_report(int fd, const adk__exchange_layout *layout, const adk__ex
         *ret_found = ADK__EXCHANGE_FAILURE;
         return take_failure(report, &r, ret_error);
     }
-    if (!is_sound(report))
+    if (!is_sound(report, wish))
         return ADK_OK;
-    taken = take_parts(&r, report, request, result);
+    taken = take_parts(&r, report, wish->request, result);
     if (taken < 0)
         return adk__fail_nomem(ret_error);
     if (taken > 0)
-        take_figures(report, result);
+        take_figures(report, wish, result);
     else
         forget_parts(result);
     if (taken > 0 && report->trap_kind[0] != '\0')
@@ -325,24 +391,24 @@ static int read_report(int fd, const adk__exchange_layout *layout, const adk__ex
     return ADK_OK;
 }
 
-int adk__exchange_read(int fd, const adk__exchange_layout *layout, const adk_request *request, adk_result *result,
-                       adk__exchange_found *ret_found, adk_error **ret_error)
+int adk__exchange_read(const adk__exchange_wish *wish, adk_result *result, adk__exchange_found *ret_found,
+                       adk_error **ret_error)
 {
-    bool stops = request->output_policy == ADK_OUTPUT_STOP;
+    bool stops = wish->request->output_policy == ADK_OUTPUT_STOP;
     adk__exchange_head head;
-    int failed = read_range(fd, 0, &head, sizeof(head));
+    int failed = read_range(wish->fd, 0, &head, sizeof(head));
     uint32_t phase;
 
     *ret_found = ADK__EXCHANGE_NOTHING;
     for (int i = 0; i < 2 && !failed; i++)
-        failed = read_output(fd, layout, i, atomic_load(&head.written[i]), stops, &result->output[i]);
+        failed = read_output(wish->fd, wish->layout, i, atomic_load(&head.written[i]), stops, &result->output[i]);
     if (failed == ENOMEM)
         return adk__fail_nomem(ret_error);
     if (failed)
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "read a run's output");
     phase = atomic_load(&head.phase);
     result->phase = adk_phase_cstr(phase) == NULL ? ADK_PHASE_INSTANTIATE : phase;
-    if (head.report.done != ADK__EXCHANGE_DONE)
+    if (!wish->with_report || head.report.done != ADK__EXCHANGE_DONE)
         return ADK_OK;
-    return read_report(fd, layout, &head.report, request, result, ret_found, ret_error);
+    return read_report(wish, &head.report, result, ret_found, ret_error);
 }

@@ -1,8 +1,10 @@
 /*
  * Theory of operation. The request goes into a shared file, the file to a child that waits; from there on this thread only
  * listens: to the worker, which says how the child has ended, and to the child where somebody listens to its streams. The
- * child stops its guest by itself a little before the deadline. At the deadline it is killed. Whatever comes, the end is one
- * of two: the worker says so, or its end of the channel closes because it has died. When either has come the file is read.
+ * child stops its guest by itself at the deadline, and has a few milliseconds from then on for its report; after these it
+ * is killed (docs/decisions/020). Whatever comes, the end is one of two: the worker says so, or its end of the channel
+ * closes because it has died. When either has come the file is read; the report in it counts only where the worker has said
+ * that the process ended by itself and well.
  *
  * After a kill the worker has a second to say so. One that does not is killed as well.
  */
@@ -24,10 +26,11 @@
 #include "wasm/engine.h"
 #include "worker/exchange.h"
 
-#define MARGIN_NS       UINT64_C(2000000)  /* before the deadline, for the report */
-#define FILES_MARGIN_NS UINT64_C(10000000) /* the same where files come back */
-#define AFTERLIFE_NS    UINT64_C(1000000000)
-#define ATTEMPTS        4
+#define GRACE_NS       UINT64_C(5000000)  /* from when the guest must stop to the kill: for the report */
+#define FILES_GRACE_NS UINT64_C(15000000) /* the same where files come back: for them ten, as in process */
+#define REPORT_NS      UINT64_C(5000000)  /* of it, what the report has after the files */
+#define AFTERLIFE_NS   UINT64_C(1000000000)
+#define ATTEMPTS       4
 
 struct watch {
     adk__runner *runner;
@@ -37,6 +40,7 @@ struct watch {
     bool was_killed;     /* by us */
     bool is_cancelled;   /* the child has been told */
     bool is_deaf;        /* a callback has said no more */
+    bool has_hung_up;    /* nothing more will come of its streams */
     bool is_false;       /* it sent what no run of ours would */
     uint64_t streamed[2];
     bool has_ended;
@@ -134,10 +138,18 @@ int adk__runner_refuse(adk__runner *runner, const adk__refusal *refusal, adk_err
     return ADK_OK;
 }
 
+/* Only then is what it left a report: a process that died may have been at anything when it wrote it. */
+static bool has_ended_well(const struct watch *w)
+{
+    return !w->is_orphan && !w->is_false && w->end.signal == 0 && w->end.exit_status == 0;
+}
+
 /* A cancellation may reach a child that is not ready for it, and then ends it. */
 static bool was_ended_by_us(const struct watch *w)
 {
-    return w->was_killed || (w->is_cancelled && w->end.signal == SIGUSR1);
+    if (w->is_orphan)
+        return w->was_killed;
+    return (w->was_killed && w->end.signal == SIGKILL) || (w->is_cancelled && w->end.signal == SIGUSR1);
 }
 
 /* There is no report. */
@@ -152,10 +164,10 @@ static int end_without_report(const struct watch *w, adk_error **ret_error)
     result->reason = ADK_REASON_ENGINE_CRASH;
     result->phase = ADK_PHASE_NONE;
     result->code = w->is_orphan ? SIGKILL : (uint32_t)w->end.signal;
-    if (w->is_orphan)
-        status = adk__result_message(result, "the run's process died with its worker");
-    else if (w->is_false)
+    if (w->is_false)
         status = adk__result_message(result, "the run's process sent what makes no sense");
+    else if (w->is_orphan)
+        status = adk__result_message(result, "the run's process died with its worker");
     else if (w->end.signal != 0)
         status = adk__result_message(result, "the run's process died of signal %d (%s)", w->end.signal,
                                      sigabbrev_np(w->end.signal) == NULL ? "?" : sigabbrev_np(w->end.signal));
@@ -180,10 +192,14 @@ static void kill_run(struct watch *w)
     w->give_up_ns = adk__now_ns() + AFTERLIFE_NS;
 }
 
+static uint64_t grace_of(const adk_request *request)
+{
+    return request->outputs_count > 0 ? FILES_GRACE_NS : GRACE_NS;
+}
+
 static void kill_soon(struct watch *w)
 {
-    uint64_t margin_ns = w->runner->request->outputs_count > 0 ? FILES_MARGIN_NS : MARGIN_NS;
-    uint64_t then_ns = adk__now_ns() + margin_ns;
+    uint64_t then_ns = adk__now_ns() + grace_of(w->runner->request);
 
     if (then_ns < w->kill_ns)
         w->kill_ns = then_ns;
@@ -194,12 +210,21 @@ static void pass_on_cancel(struct watch *w)
     uint64_t count;
 
     (void)!read(w->runner->alarm, &count, sizeof(count));
+    if (!atomic_load_explicit(&w->runner->interrupt.cancelled, memory_order_acquire))
+        return; /* it was raised in a process that the host forked: there it ends nothing of ours */
     w->is_cancelled = true;
     send_signal(w, SIGUSR1);
     kill_soon(w);
 }
 
-/* A piece of a stream. Who sends something else gets no further. */
+/* Who sends what no run of ours would gets no further. */
+static void disbelieve(struct watch *w)
+{
+    w->is_false = true;
+    kill_run(w);
+}
+
+/* A piece of a stream. */
 static void take_piece(struct watch *w, const adk__worker_message *piece, size_t size)
 {
     const adk_request *request = w->runner->request;
@@ -208,15 +233,13 @@ static void take_piece(struct watch *w, const adk__worker_message *piece, size_t
 
     if (size < sizeof(*piece) || piece->magic != ADK__WORKER_MAGIC || piece->word != ADK__WORKER_STREAM ||
         (piece->stream != 1 && piece->stream != 2)) {
-        w->is_false = true;
-        kill_run(w);
+        disbelieve(w);
         return;
     }
     fn = piece->stream == 1 ? request->on_stdout : request->on_stderr;
     w->streamed[piece->stream - 1] += bytes;
     if (request->output_policy == ADK_OUTPUT_STOP && w->streamed[piece->stream - 1] > request->output_limit_bytes) {
-        w->is_false = true;
-        kill_run(w);
+        disbelieve(w);
     } else if (fn != NULL && bytes > 0 && fn(request->stream_data, adk_bytes_make(piece + 1, bytes)) != 0) {
         w->is_deaf = true; /* its next write fails, and ends it */
         (void)shutdown(w->seat->run, SHUT_RDWR);
@@ -224,7 +247,7 @@ static void take_piece(struct watch *w, const adk__worker_message *piece, size_t
     }
 }
 
-/* Returns whether there was something. */
+/* Returns whether there was a piece. */
 static bool take_stream(struct watch *w)
 {
     struct {
@@ -232,12 +255,18 @@ static bool take_stream(struct watch *w)
         uint8_t bytes[ADK__WORKER_STREAM_MAX];
     } piece;
     size_t size = 0;
+    int failed;
 
-    if (w->is_deaf || w->was_killed ||
-        adk__channel_receive(w->seat->run, MSG_DONTWAIT, &piece, sizeof(piece), &size, NULL, 0) != 0)
+    if (w->is_deaf || w->was_killed || w->has_hung_up)
         return false;
-    take_piece(w, &piece.message, size);
-    return true;
+    failed = adk__channel_receive(w->seat->run, MSG_DONTWAIT, &piece, sizeof(piece), &size, NULL, 0);
+    if (failed == EBADMSG || failed == EMSGSIZE)
+        disbelieve(w); /* it is too long, or brings descriptors */
+    else if (failed != 0)
+        w->has_hung_up = failed != EAGAIN;
+    else
+        take_piece(w, &piece.message, size);
+    return failed == 0;
 }
 
 static void take_news(struct watch *w)
@@ -268,34 +297,7 @@ static bool has_streams(const adk_request *request)
     return request->on_stdout != NULL || request->on_stderr != NULL;
 }
 
-static void wait_for_end(struct watch *w)
-{
-    bool streams = has_streams(w->runner->request);
-
-    while (!w->has_ended) {
-        struct pollfd what[] = {{w->seat->news, POLLIN, 0},
-                                {streams && !w->is_deaf && !w->was_killed ? w->seat->run : -1, POLLIN, 0},
-                                {w->is_cancelled ? -1 : w->runner->alarm, POLLIN, 0}};
-        uint64_t until_ns = w->kill_ns < w->give_up_ns ? w->kill_ns : w->give_up_ns;
-        uint64_t now_ns = adk__now_ns();
-        struct timespec time = adk__timespec_from_ns(until_ns > now_ns ? until_ns - now_ns : 0);
-
-        (void)ppoll(what, ADK_COUNT(what), &time, NULL);
-        if ((what[1].revents & POLLIN) != 0)
-            (void)take_stream(w);
-        else if (what[1].revents != 0)
-            streams = false; /* it has hung up */
-        if (what[2].revents != 0)
-            pass_on_cancel(w);
-        if (what[0].revents != 0)
-            take_news(w);
-        pass_time(w);
-    }
-    while (has_streams(w->runner->request) && take_stream(w))
-        continue;
-}
-
-/* Nobody says how it ended, so that is seen to here: nothing is to be written to the file any more. */
+/* Nobody says how it ended, so that is seen to here: nothing is to be written or sent any more. */
 static void end_orphan(const struct watch *w)
 {
     struct pollfd gone = {w->seat->pidfd, POLLIN, 0};
@@ -305,21 +307,47 @@ static void end_orphan(const struct watch *w)
     (void)ppoll(&gone, 1, &time, NULL);
 }
 
+static void wait_for_end(struct watch *w)
+{
+    bool streams = has_streams(w->runner->request);
+
+    while (!w->has_ended) {
+        bool listens = streams && !w->is_deaf && !w->was_killed && !w->has_hung_up;
+        struct pollfd what[] = {{w->seat->news, POLLIN, 0},
+                                {listens ? w->seat->run : -1, POLLIN, 0},
+                                {w->is_cancelled ? -1 : w->runner->alarm, POLLIN, 0}};
+        uint64_t until_ns = w->kill_ns < w->give_up_ns ? w->kill_ns : w->give_up_ns;
+        uint64_t now_ns = adk__now_ns();
+        struct timespec time = adk__timespec_from_ns(until_ns > now_ns ? until_ns - now_ns : 0);
+
+        (void)ppoll(what, ADK_COUNT(what), &time, NULL);
+        if ((what[1].revents & POLLIN) != 0)
+            (void)take_stream(w);
+        else if (what[1].revents != 0)
+            w->has_hung_up = true;
+        if (what[2].revents != 0)
+            pass_on_cancel(w);
+        if (what[0].revents != 0)
+            take_news(w);
+        pass_time(w);
+    }
+    if (w->is_orphan)
+        end_orphan(w);
+    while (streams && take_stream(w))
+        continue;
+}
+
 /* ---- running ------------------------------------------------------------------------------------------------------- */
 
-/* The guest is stopped a little earlier than the process, by a share of its time that is small whatever that is. */
+/* The guest has all of its time; its process a little more, for what it has to say. */
 static void set_times(const adk__runner *runner, adk__exchange_orders *orders)
 {
-    const adk_request *request = runner->request;
-    uint64_t margin_ns = request->outputs_count > 0 ? FILES_MARGIN_NS : MARGIN_NS;
-    uint64_t share_ns = request->timeout_ns / (request->outputs_count > 0 ? 8 : 16);
+    uint64_t grace_ns = grace_of(runner->request);
 
-    if (share_ns < margin_ns)
-        margin_ns = share_ns;
     orders->started_ns = runner->start_ns;
-    orders->hard_ns = runner->interrupt.deadline_ns;
-    orders->soft_ns = orders->hard_ns - margin_ns;
-    orders->last_ns = orders->hard_ns - margin_ns / 4;
+    orders->soft_ns = runner->interrupt.deadline_ns;
+    orders->last_ns = adk__add_saturated(orders->soft_ns, grace_ns - REPORT_NS);
+    orders->hard_ns = adk__add_saturated(orders->soft_ns, grace_ns);
 }
 
 /* Returns 0, or an errno value where the child could not be told: it has gone, and has run nothing. */
@@ -348,16 +376,34 @@ static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, co
 static int complete(struct watch *w, int fd, const adk__exchange_layout *layout, adk_error **ret_error)
 {
     adk_result *result = w->runner->result;
+    uint64_t now_ns = adk__now_ns();
+    const adk__exchange_wish wish = {
+        .fd = fd,
+        .layout = layout,
+        .request = w->runner->request,
+        .elapsed_ns = now_ns - w->runner->start_ns,
+        .with_report = has_ended_well(w),
+        .was_cancelled = w->is_cancelled || w->is_deaf,
+        .is_late = now_ns >= w->runner->interrupt.deadline_ns,
+    };
     adk__exchange_found found;
-    int status = adk__exchange_read(fd, layout, w->runner->request, result, &found, ret_error);
+    int status = adk__exchange_read(&wish, result, &found, ret_error);
 
     if (!w->is_orphan) {
         result->usage.cpu_ns = w->end.cpu_ns;
         result->usage.measured |= ADK_USAGE_CPU;
     }
-    if (status == ADK_OK && (found == ADK__EXCHANGE_NOTHING || w->is_false))
+    if (status == ADK_OK && found == ADK__EXCHANGE_NOTHING)
         status = end_without_report(w, ret_error);
     return status;
+}
+
+/* A run that came to an end of its own may have learned what its image looks like. */
+static adk__seat_end end_of(const struct watch *w)
+{
+    if (w->is_orphan)
+        return ADK__SEAT_ORPHAN;
+    return w->runner->result->outcome == ADK_OUTCOME_SIGNALED ? ADK__SEAT_CRASH : ADK__SEAT_WELL;
 }
 
 int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code, adk_error **ret_error)
@@ -368,7 +414,6 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
     adk__exchange_orders orders = {.inputs_stop = 0};
     adk_request request = *runner->request;
     adk__exchange_layout layout;
-    bool crashed;
     bool stopped;
     int status;
 
@@ -386,9 +431,7 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
         return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
     w.kill_ns = orders.hard_ns;
     wait_for_end(&w);
-    crashed = w.is_false || (w.end.signal != 0 && !was_ended_by_us(&w));
-    if (w.is_orphan)
-        end_orphan(&w);
-    adk__pool_give(pool, &seat, w.is_orphan ? ADK__SEAT_ORPHAN : crashed ? ADK__SEAT_CRASH : ADK__SEAT_WELL);
-    return complete(&w, fd, &layout, ret_error);
+    status = complete(&w, fd, &layout, ret_error);
+    adk__pool_give(pool, &seat, end_of(&w));
+    return status;
 }

@@ -59,7 +59,39 @@ static void tell(int news, adk__worker_word word, int with_fd)
     (void)adk__channel_send(news, &message, sizeof(message), &with_fd, with_fd < 0 ? 0 : 1);
 }
 
+static void end(int news)
+{
+    adk__worker_message message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_ENDED};
+
+    if (is("odd-end"))
+        message.word = ADK__WORKER_SEAT;
+    if (is("ends-by-signal"))
+        message.signal = SIGSEGV;
+    if (is("ends-with-status"))
+        message.exit_status = 3;
+    (void)adk__channel_send(news, &message, sizeof(message), NULL, 0);
+}
+
 /* ---- what a hostile run would write -------------------------------------------------------------------------------- */
+
+static void say(adk__exchange_report *report, uint8_t *parts, const char *text)
+{
+    memcpy(parts, text, strlen(text));
+    report->message_bytes = strlen(text);
+    report->parts_bytes = strlen(text);
+}
+
+/* A regular file of that name, with so many bytes of whatever lies there. */
+static void claim_file(adk__exchange_report *report, uint8_t *parts, const char *path, uint64_t bytes)
+{
+    const adk__exchange_file file = {
+        .path_bytes = strlen(path), .content_bytes = bytes, .size_bytes = bytes, .type = ADK_FILE_REGULAR};
+
+    memcpy(parts, &file, sizeof(file));
+    memcpy(parts + sizeof(file), path, strlen(path));
+    report->file_count = 1;
+    report->parts_bytes = sizeof(file) + strlen(path) + bytes;
+}
 
 static void lie(adk__exchange_head *head)
 {
@@ -98,6 +130,40 @@ static void lie(adk__exchange_head *head)
         report->outcome = 77;
     } else if (is("lies-signal")) {
         report->outcome = ADK_OUTCOME_SIGNALED;
+    } else if (is("lies-cancelled") || is("lies-late") || is("lies-fuel") || is("lies-full")) {
+        report->outcome = is("lies-cancelled") ? ADK_OUTCOME_CANCELLED
+                          : is("lies-late")    ? ADK_OUTCOME_TIMED_OUT
+                          : is("lies-fuel")    ? ADK_OUTCOME_FUEL_EXHAUSTED
+                                               : ADK_OUTCOME_OUTPUT_LIMIT;
+        say(report, parts, "so it was");
+    } else if (is("lies-phase")) {
+        report->phase = ADK_PHASE_RUN;
+    } else if (is("lies-silence")) {
+        report->outcome = ADK_OUTCOME_TRAPPED;
+        report->phase = ADK_PHASE_RUN;
+        report->trap_kind[0] = 'x';
+    } else if (is("lies-trap")) {
+        report->trap_kind[0] = 'x';
+    } else if (is("lies-code")) {
+        report->outcome = ADK_OUTCOME_TRAPPED;
+        report->phase = ADK_PHASE_RUN;
+        report->trap_kind[0] = 'x';
+        report->code = 1;
+        say(report, parts, "it trapped");
+    } else if (is("lies-figures")) {
+        report->load_ns = report->instantiate_ns = report->run_ns = UINT64_MAX;
+        report->memory_peak_bytes = report->fuel = UINT64_MAX;
+        report->measured = UINT32_MAX;
+    } else if (is("lies-climbing")) {
+        claim_file(report, parts, "/../../etc/passwd", 0);
+    } else if (is("lies-dot")) {
+        claim_file(report, parts, "/a/./b", 0);
+    } else if (is("lies-slashes")) {
+        claim_file(report, parts, "/a//b", 0);
+    } else if (is("lies-relative")) {
+        claim_file(report, parts, "etc/passwd", 0);
+    } else if (is("lies-longer")) {
+        claim_file(report, parts, "/a", 2000);
     } else if (is("lies-status")) {
         static const char text[] = "it \x1b[31mburns\n";
 
@@ -108,6 +174,8 @@ static void lie(adk__exchange_head *head)
     } else if (is("lies-text")) {
         static const char text[] = "\x1b]0;title\a";
 
+        report->outcome = ADK_OUTCOME_TRAPPED;
+        report->phase = ADK_PHASE_RUN;
         memcpy(parts, text, sizeof(text) - 1);
         report->message_bytes = sizeof(text) - 1;
         report->parts_bytes = sizeof(text) - 1;
@@ -145,9 +213,17 @@ static void run(int channel, int news)
         wait_for_ever();
     if (is("streams-nonsense"))
         (void)adk__channel_send(channel, "nonsense", 8, NULL, 0);
+    else if (is("streams-descriptors"))
+        (void)adk__channel_send(channel, "nonsense", 8, (int[]){0, 1, channel, fds[0]}, 4);
     else
         lie(map);
-    tell(news, is("odd-end") ? ADK__WORKER_SEAT : ADK__WORKER_ENDED, -1);
+    if (is("streams-nothing")) { /* hangs up, and lives on */
+        (void)close(channel);
+        wait_for_ever();
+    }
+    if (is("dies-after-report"))
+        _exit(0);
+    end(news);
     (void)close(news);
     (void)close(channel);
 }
@@ -174,6 +250,15 @@ static void serve(void)
     }
 }
 
+static void count_and_die(void)
+{
+    char path[4096];
+    int length = snprintf(path, sizeof(path), "%s.starts", (const char *)(uintptr_t)getauxval(AT_EXECFN));
+    int fd = length < (int)sizeof(path) ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+
+    _exit(fd >= 0 && write(fd, "x", 1) == 1 ? 3 : 9);
+}
+
 int main(int argc, char *argv[])
 {
     adk__worker_orders orders;
@@ -190,6 +275,8 @@ int main(int argc, char *argv[])
     mode = strrchr(link, '/') == NULL ? link : strrchr(link, '/') + 1;
     if (is("dies-at-once"))
         _exit(3);
+    if (is("counts-and-dies"))
+        count_and_die();
     if (adk__channel_receive(CHANNEL, 0, &orders, sizeof(orders), &size, fds, 0) != 0)
         _exit(4);
     if (is("never-ready"))
