@@ -5,16 +5,25 @@
 #include "base/text.h"
 #include "core/error.h"
 
-/* Over a string, from behind its first quote to behind its last; or to the end. */
+/*
+ * Over a string, from behind its first quote to behind its last; or to the end. The next quote is looked for only when the
+ * last one has been passed: else a string of nothing but escapes would be looked through once for each of them.
+ */
 static const char *skip_string(const char *at, const char *end)
 {
-    while (at < end) {
-        const char *quote = memchr(at, '"', (size_t)(end - at));
-        const char *backslash = memchr(at, '\\', (size_t)((quote == NULL ? end : quote) - at));
+    const char *quote = NULL;
 
+    while (at < end) {
+        const char *backslash;
+
+        if (quote == NULL || quote < at)
+            quote = memchr(at, '"', (size_t)(end - at));
+        if (quote == NULL)
+            return end;
+        backslash = memchr(at, '\\', (size_t)(quote - at));
         if (backslash == NULL)
-            return quote == NULL ? end : quote + 1;
-        at = end - backslash < 2 ? end : backslash + 2;
+            return quote + 1;
+        at = backslash + 2;
     }
     return end;
 }

@@ -221,6 +221,26 @@ static void test_size_depth_and_count_are_bounded(void **state)
     adk_tool_free(small);
 }
 
+/* Measuring it took hours. */
+static void test_a_string_of_escapes_is_measured_in_one_go(void **state)
+{
+    const size_t size = (size_t)8 << 20;
+    uint64_t start_ns = adk_test_now_ns();
+    char *text = malloc(size + 2);
+    char *answer = NULL;
+
+    assert_non_null(text);
+    for (size_t i = 0; i < size; i += 2)
+        memcpy(text + i, "\\n", 2);
+    text[0] = text[size + 1] = '"';
+    text[1] = text[size] = ' ';
+    assert_int_equal(adk_tool_call(TOOL(state), adk_bytes_make(text, size + 2), NULL, &answer, NULL), ADK_OK);
+    assert_non_null(strstr(answer, "the arguments must be an object"));
+    assert_in_range(adk_test_now_ns() - start_ns, 0, 5 * SECOND + adk_test_slack_ns());
+    adk_free(answer);
+    free(text);
+}
+
 /* ---- ceilings ----------------------------------------------------------------------------------------------------- */
 
 static void test_the_ceilings_clamp_and_say_so(void **state)
@@ -429,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_wrong_types_and_unknown_arguments),
         cmocka_unit_test(test_what_is_no_object),
         cmocka_unit_test(test_size_depth_and_count_are_bounded),
+        cmocka_unit_test(test_a_string_of_escapes_is_measured_in_one_go),
         cmocka_unit_test(test_the_ceilings_clamp_and_say_so),
         cmocka_unit_test(test_ceilings_bound_the_defaults),
         cmocka_unit_test(test_options_are_checked),
