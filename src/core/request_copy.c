@@ -105,14 +105,22 @@ static adk_request *walk(struct walk *w, const adk_request *given)
     return copy;
 }
 
-int adk__request_copy(const adk_request *request, adk_request **ret_copy, adk_error **ret_error)
+size_t adk__request_size(const adk_request *request)
 {
     struct walk w = {NULL, 0, false};
 
     (void)walk(&w, request);
-    if (w.overflow)
+    return w.overflow ? SIZE_MAX : w.size;
+}
+
+int adk__request_copy(const adk_request *request, adk_request **ret_copy, adk_error **ret_error)
+{
+    struct walk w = {NULL, 0, false};
+    size_t size = adk__request_size(request);
+
+    if (size == SIZE_MAX)
         return adk__fail_nomem(ret_error);
-    w.at = malloc(w.size);
+    w.at = malloc(size);
     if (w.at == NULL)
         return adk__fail_nomem(ret_error);
     *ret_copy = walk(&w, request);

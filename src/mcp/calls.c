@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "core/json_text.h"
+#include "core/request_copy.h"
 
 #define BYTES_LEAST  ((uint64_t)64 << 20)
 #define LIST_TTL_MS  300000
@@ -146,18 +147,22 @@ static void answer_refusal(mcp_session *session, const struct mcp_request *reque
     answer_tool(session, request->id, request->batch, request->revision, answer.report, answer.images, true);
 }
 
-/* Whether one more is too many. Then it has been answered. */
-static bool refuse_more(mcp_session *session, const struct mcp_request *request)
+static bool refuse_id(mcp_session *session, const struct mcp_request *request)
+{
+    if (find_call(session, request->id) == NULL)
+        return false;
+    mcp_fail(session, request->id, request->batch, MCP_INVALID_REQUEST, "a request with this id is under way", NULL);
+    return true;
+}
+
+/* Whether one more, of so many bytes, is too many. Then it has been answered. One alone may have any size. */
+static bool refuse_more(mcp_session *session, const struct mcp_request *request, uint64_t bytes)
 {
     uint64_t most_bytes = 4 * session->options.line_most > BYTES_LEAST ? 4 * session->options.line_most : BYTES_LEAST;
+    uint64_t left = session->call_bytes < most_bytes ? most_bytes - session->call_bytes : 0;
     char text[160];
 
-    if (find_call(session, request->id) != NULL) {
-        mcp_fail(session, request->id, request->batch, MCP_INVALID_REQUEST, "a request with this id is under way",
-                 NULL);
-        return true;
-    }
-    if (session->call_count < session->options.calls_most && session->call_bytes + request->line_bytes <= most_bytes)
+    if (session->call_count < session->options.calls_most && (bytes <= left || session->call_count == 0))
         return false;
     (void)snprintf(text, sizeof(text),
                    "too many calls are under way (%u, with %llu bytes; at most %u, with %llu): wait for an answer",
@@ -179,21 +184,31 @@ static int submit(mcp_session *session, struct mcp_call *call, adk_error **ret_e
     return adk_executor_submit(session->options.executor, &submission, &call->job, ret_error);
 }
 
-/* The call's own notes, but for the job. False without memory. */
-static bool note_request(struct mcp_call *call, const struct mcp_request *request)
+/* The call's own notes, but for the job. */
+static void note_request(struct mcp_call *call, const struct mcp_request *request)
 {
     json_t *token = json_object_get(request->meta, "progressToken");
 
     call->id = json_incref(request->id);
-    if (json_is_string(token) || json_is_integer(token))
+    if (mcp_is_id(token)) /* they are of the same kind; nobody must be sent progress */
         call->token = json_incref(token);
     call->start_ns = adk__now_ns();
     call->tick_ns = call->start_ns + ADK__NS_PER_S;
     call->timeout_s = (int64_t)(call->call->request.timeout_ns / ADK__NS_PER_S);
     call->revision = request->revision;
     call->batch = request->batch;
-    call->bytes = request->line_bytes + call->call->request.code.size;
-    return true;
+    call->bytes = adk__request_size(&call->call->request);
+}
+
+/* Of a call that is not among the session's. */
+static void drop_call(struct mcp_call *call)
+{
+    if (call == NULL)
+        return;
+    adk__tool_call_free(call->call);
+    json_decref(call->id);
+    json_decref(call->token);
+    free(call);
 }
 
 static void start(mcp_session *session, const struct mcp_request *request, json_t *arguments)
@@ -211,8 +226,14 @@ static void start(mcp_session *session, const struct mcp_request *request, json_
         options.traceparent = adk__json_bytes(parent);
     if (failed == ADK_OK)
         failed = adk__tool_call_new(session->options.tool, arguments, &options, true, &call->call, &hint, &error);
-    if (failed == ADK_OK && note_request(call, request))
+    if (failed == ADK_OK) {
+        note_request(call, request);
+        if (refuse_more(session, request, call->bytes)) {
+            drop_call(call);
+            return;
+        }
         failed = submit(session, call, &error);
+    }
     if (failed == ADK_OK) {
         adk__tool_call_drop_inputs(call->call);
         DL_APPEND(session->calls, call);
@@ -222,12 +243,7 @@ static void start(mcp_session *session, const struct mcp_request *request, json_
     }
     answer_refusal(session, request, error, hint);
     adk_error_free(error);
-    if (call != NULL) {
-        adk__tool_call_free(call->call);
-        json_decref(call->id);
-        json_decref(call->token);
-        free(call);
-    }
+    drop_call(call);
 }
 
 static void finish(mcp_session *session, struct mcp_call *call)
@@ -332,7 +348,7 @@ static void call_named(mcp_session *session, const struct mcp_request *request, 
     json_t *answer;
 
     if (adk__json_is(name, ADK_TOOL_NAME_CSTR)) {
-        if (!refuse_more(session, request))
+        if (!refuse_id(session, request) && !refuse_more(session, request, 0))
             start(session, request, arguments);
     } else if (adk__json_is(name, ADK_TOOL_READ_NAME_CSTR)) {
         answer = adk__tool_read(session->options.tool, arguments, &is_error);

@@ -167,25 +167,25 @@ static void handle_notification(mcp_session *session, const json_t *name, const 
         mcp_cancel(session, json_object_get(params, "requestId"));
 }
 
-static bool is_id(const json_t *id)
+bool mcp_is_id(const json_t *id)
 {
     return json_is_integer(id) || (json_is_string(id) && json_string_length(id) <= ID_MAX_BYTES);
 }
 
 /* A message that is no answer to us; we ask nothing, so answers are nobody's. */
-static void handle_message(mcp_session *session, json_t *message, struct mcp_batch *batch, size_t line_bytes)
+static void handle_message(mcp_session *session, json_t *message, struct mcp_batch *batch)
 {
     json_t *id = json_object_get(message, "id");
     const json_t *name = json_object_get(message, "method");
     const json_t *params = json_object_get(message, "params");
-    struct mcp_request request = {is_id(id) ? id : NULL, params, NULL, MCP_NONE, batch, line_bytes};
+    struct mcp_request request = {mcp_is_id(id) ? id : NULL, params, NULL, MCP_NONE, batch};
 
     if (name == NULL && (json_object_get(message, "result") != NULL || json_object_get(message, "error") != NULL)) {
         mcp_batch_end(session, batch);
         return;
     }
     if (!json_is_object(message) || !adk__json_is(json_object_get(message, "jsonrpc"), "2.0") ||
-        !json_is_string(name) || (id != NULL && !is_id(id))) {
+        !json_is_string(name) || (id != NULL && !mcp_is_id(id))) {
         mcp_fail(session, request.id, batch, MCP_INVALID_REQUEST, "Invalid Request", NULL);
         return;
     }
@@ -203,7 +203,7 @@ static void handle_message(mcp_session *session, json_t *message, struct mcp_bat
 }
 
 /* Only one revision has batches. */
-static void handle_batch(mcp_session *session, const json_t *messages, size_t line_bytes)
+static void handle_batch(mcp_session *session, const json_t *messages)
 {
     size_t count = json_array_size(messages);
     struct mcp_batch *batch;
@@ -224,7 +224,7 @@ static void handle_batch(mcp_session *session, const json_t *messages, size_t li
     batch->pending = 1;
     for (size_t i = 0; i < count; i++) {
         batch->pending++;
-        handle_message(session, json_array_get(messages, i), batch, line_bytes / count);
+        handle_message(session, json_array_get(messages, i), batch);
     }
     mcp_batch_end(session, batch);
 }
@@ -254,9 +254,9 @@ void mcp_session_line(mcp_session *session, adk_bytes line)
         mcp_fail(session, NULL, NULL, adk_error_code(error) == ADK_E_INVALID ? MCP_PARSE_ERROR : MCP_INTERNAL_ERROR,
                  adk_error_message_cstr(error), NULL);
     else if (json_is_array(message))
-        handle_batch(session, message, line.size);
+        handle_batch(session, message);
     else
-        handle_message(session, message, NULL, line.size);
+        handle_message(session, message, NULL);
     adk_error_free(error);
     json_decref(message);
 }

@@ -37,7 +37,6 @@ struct mcp_request {
     const json_t *meta;   /* an object, or NULL */
     enum mcp_revision revision;
     struct mcp_batch *batch; /* or NULL */
-    size_t line_bytes;
 };
 
 /** A call that is under way. */
@@ -51,7 +50,7 @@ struct mcp_call {
     int64_t timeout_s;
     enum mcp_revision revision;
     struct mcp_batch *batch;
-    uint64_t bytes;
+    uint64_t bytes; /* of the request, as it waits */
     bool cancelled; /* by the client: no answer */
     struct mcp_call *prev;
     struct mcp_call *next;
@@ -76,6 +75,9 @@ void mcp_notify(mcp_session *session, const char *method, json_t *params);
 
 /** A request of the batch will get no (further) answer: the last of them sends the batch, and frees it. */
 void mcp_batch_end(mcp_session *session, struct mcp_batch *batch);
+
+/** session.c: whether this can name a request. */
+bool mcp_is_id(const json_t *id);
 
 /* ---- calls.c ------------------------------------------------------------------------------------------------------ */
 

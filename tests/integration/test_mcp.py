@@ -216,6 +216,22 @@ class Calls(Case):
         self.assertEqual((same["code"], same["message"]), (-32600, "a request with this id is under way"))
         self.assertEqual(server.end()[0], 0)
 
+    def test_a_batch_counts_all_its_bytes(self):
+        """What is large in a batch of many is as large as it would be alone."""
+        server = self.server("--threads", "1", "--max-message", "16MiB", revision="2025-03-26")
+        large = [{"path": "/large", "content": "x" * (12 << 20)}]
+        ids = []
+        for number in range(6):
+            ids.append("large-%d" % number)
+            call = {"jsonrpc": "2.0", "id": ids[-1], "method": "tools/call",
+                    "params": {"name": "sandbox_exec",
+                               "arguments": {"language": "wasm", "code": SLEEP_60, "files": large}}}
+            server.send([call] + [{"jsonrpc": "2.0", "method": "notifications/x"}] * 15)
+        refused = server.next()
+        self.assertEqual([answer["id"] for answer in refused], [ids[5]])
+        self.assertIn("too many calls are under way (5, with 629", refused[0]["error"]["message"])
+        self.assertEqual(server.end()[0], 0)
+
     def test_cancelling(self):
         server = self.server("--threads", "1")
         self.report(server, server.run(SLEEP % 1))  # the engine is warm
