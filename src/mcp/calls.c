@@ -18,7 +18,6 @@
 #include "core/request_copy.h"
 
 #define BYTES_LEAST  ((uint64_t)64 << 20)
-#define LIST_TTL_MS  300000
 #define TEXT_AT_ONCE ((size_t)4096)
 
 /* ---- what there is ------------------------------------------------------------------------------------------------ */
@@ -59,13 +58,12 @@ void mcp_tools_list(mcp_session *session, const struct mcp_request *request)
         json_array_append_new(tools, describe(adk__tool_capabilities_schema(), revision, true)) |
         json_object_set_new(result, "tools", tools) |
         (revision < MCP_2026_07_28 ? 0
-                                   : json_object_set_new(result, "resultType", json_string("complete")) |
-                                         json_object_set_new(result, "ttlMs", json_integer(LIST_TTL_MS)) |
+                                   : json_object_set_new(result, "ttlMs", json_integer(MCP_TTL_MS)) |
                                          json_object_set_new(result, "cacheScope", json_string("private")))) {
         json_decref(result);
         result = NULL;
     }
-    mcp_answer(session, request->id, request->batch, result);
+    mcp_answer(session, request, result);
 }
 
 /* ---- results ------------------------------------------------------------------------------------------------------ */
@@ -91,21 +89,20 @@ static json_t *content_json(const json_t *structure, json_t *images)
 }
 
 /* Takes `structure` and `images`, which may be NULL for none. */
-static void answer_tool(mcp_session *session, json_t *id, struct mcp_batch *batch, enum mcp_revision revision,
-                        json_t *structure, json_t *images, bool is_error)
+static void answer_tool(mcp_session *session, const struct mcp_request *request, json_t *structure, json_t *images,
+                        bool is_error)
 {
     json_t *result = json_object();
 
     if (structure == NULL || json_object_set_new(result, "content", content_json(structure, images)) != 0 ||
         json_object_set_new(result, "isError", json_boolean(is_error)) != 0 ||
-        (revision >= MCP_2025_06_18 && json_object_set(result, "structuredContent", structure) != 0) ||
-        (revision >= MCP_2026_07_28 && json_object_set_new(result, "resultType", json_string("complete")) != 0)) {
+        (request->revision >= MCP_2025_06_18 && json_object_set(result, "structuredContent", structure) != 0)) {
         json_decref(result);
         result = NULL;
     }
     json_decref(structure);
     json_decref(images);
-    mcp_answer(session, id, batch, result);
+    mcp_answer(session, request, result);
 }
 
 /* ---- sandbox_exec ------------------------------------------------------------------------------------------------- */
@@ -144,7 +141,7 @@ static void answer_refusal(mcp_session *session, const struct mcp_request *reque
     adk__tool_answer answer = {NULL, NULL, true};
 
     (void)adk__tool_refusal(error, hint, &answer);
-    answer_tool(session, request->id, request->batch, request->revision, answer.report, answer.images, true);
+    answer_tool(session, request, answer.report, answer.images, true);
 }
 
 static bool refuse_id(mcp_session *session, const struct mcp_request *request)
@@ -252,15 +249,15 @@ static void finish(mcp_session *session, struct mcp_call *call)
     adk_result *result = NULL;
     adk_error *error = NULL;
     int status = adk_job_take_result(call->job, &result, &error);
-    struct mcp_batch *batch = adk__take_ptr(call->batch);
+    struct mcp_request request = {.id = call->id, .revision = call->revision, .batch = adk__take_ptr(call->batch)};
 
     if (call->cancelled) {
         adk_result_free(result);
-        mcp_batch_end(session, batch);
+        mcp_batch_end(session, request.batch);
     } else {
         if (adk__tool_call_answer(call->call, status, result, error, &answer) != ADK_OK)
             answer.report = NULL;
-        answer_tool(session, call->id, batch, call->revision, answer.report, answer.images, answer.is_error);
+        answer_tool(session, &request, answer.report, answer.images, answer.is_error);
     }
     adk_error_free(error);
     mcp_call_free(session, call);
@@ -314,18 +311,13 @@ uint64_t mcp_session_tick(mcp_session *session, uint64_t now_ns)
 
 /* ---- tools/call --------------------------------------------------------------------------------------------------- */
 
-static void answer_at_once(mcp_session *session, const struct mcp_request *request, json_t *structure, bool is_error)
-{
-    answer_tool(session, request->id, request->batch, request->revision, structure, NULL, is_error);
-}
-
 static void capabilities(mcp_session *session, const struct mcp_request *request, const json_t *arguments)
 {
     if (json_object_size(arguments) > 0)
         mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS, "sandbox_capabilities takes no arguments",
                  NULL);
     else
-        answer_at_once(session, request, adk__tool_capabilities(session->options.tool), false);
+        answer_tool(session, request, adk__tool_capabilities(session->options.tool), NULL, false);
 }
 
 static void fail_name(mcp_session *session, const struct mcp_request *request, const json_t *name)
@@ -352,7 +344,7 @@ static void call_named(mcp_session *session, const struct mcp_request *request, 
             start(session, request, arguments);
     } else if (adk__json_is(name, ADK_TOOL_READ_NAME_CSTR)) {
         answer = adk__tool_read(session->options.tool, arguments, &is_error);
-        answer_at_once(session, request, answer, is_error);
+        answer_tool(session, request, answer, NULL, is_error);
     } else if (adk__json_is(name, ADK_TOOL_CAPABILITIES_NAME_CSTR)) {
         capabilities(session, request, arguments);
     } else {

@@ -7,6 +7,8 @@
 
 #include "core/json_text.h"
 
+#define META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
+
 static void put(mcp_session *session, const json_t *message)
 {
     if (message == NULL || adk__json_append(&session->out, message) != 0 ||
@@ -37,15 +39,23 @@ static json_t *new_message(json_t *id)
     return message;
 }
 
-void mcp_answer(mcp_session *session, json_t *id, struct mcp_batch *batch, json_t *result)
+/* What each result of the latest revision has. Returns nonzero without memory. */
+static int complete(json_t *result)
 {
-    json_t *message = new_message(id);
+    return json_object_set_new(result, "resultType", json_string("complete")) |
+           json_object_set_new(result, "_meta", json_pack("{so}", META_SERVER_INFO, mcp_server_info()));
+}
 
-    if (json_object_set_new(message, "result", result) != 0) {
+void mcp_answer(mcp_session *session, const struct mcp_request *request, json_t *result)
+{
+    json_t *message = new_message(request->id);
+    bool is_complete = request->revision < MCP_2026_07_28 || complete(result) == 0;
+
+    if (json_object_set_new(message, "result", result) != 0 || !is_complete) {
         json_decref(message);
         message = NULL;
     }
-    send_message(session, batch, message);
+    send_message(session, request->batch, message);
 }
 
 void mcp_fail(mcp_session *session, json_t *id, struct mcp_batch *batch, int code, const char *text, json_t *data)

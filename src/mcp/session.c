@@ -14,10 +14,9 @@
 #define BATCH_MAX      ((size_t)16)             /* their answers are held until the last is there */
 #define ID_MAX_BYTES   ((size_t)1024)
 #define OUT_HIGH_BYTES ((size_t)1 << 20)
-#define LIST_TTL_MS    300000
 
-#define META_REVISION    "io.modelcontextprotocol/protocolVersion"
-#define META_SERVER_INFO "io.modelcontextprotocol/serverInfo"
+#define META_REVISION     "io.modelcontextprotocol/protocolVersion"
+#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 
 static const char *const revisions[] = {
     [MCP_2024_11_05] = "2024-11-05", [MCP_2025_03_26] = "2025-03-26", [MCP_2025_06_18] = "2025-06-18",
@@ -39,7 +38,7 @@ static enum mcp_revision find_revision(const json_t *word)
     return MCP_NONE;
 }
 
-static json_t *server_info(void)
+json_t *mcp_server_info(void)
 {
     return json_pack("{ssssss}", "name", "adk-sandbox", "title", "adk-sandbox", "version", adk_version_cstr());
 }
@@ -66,9 +65,9 @@ static void initialize(mcp_session *session, const struct mcp_request *request)
     if (revision == MCP_NONE || revision > MCP_2025_11_25)
         revision = MCP_2025_11_25; /* the latest that is agreed on like this; the client may leave */
     session->revision = revision;
-    mcp_answer(session, request->id, request->batch,
+    mcp_answer(session, request,
                json_pack("{sssososs}", "protocolVersion", revisions[revision], "capabilities", capabilities(),
-                         "serverInfo", server_info(), "instructions", instructions));
+                         "serverInfo", mcp_server_info(), "instructions", instructions));
 }
 
 static json_t *revisions_json(void)
@@ -86,22 +85,14 @@ static json_t *revisions_json(void)
 
 static void discover(mcp_session *session, const struct mcp_request *request)
 {
-    mcp_answer(session, request->id, request->batch,
-               json_pack("{sosossss siss s{so}}", "supportedVersions", revisions_json(), "capabilities", capabilities(),
-                         "instructions", instructions, "resultType", "complete", "ttlMs", LIST_TTL_MS, "cacheScope",
-                         "private", "_meta", META_SERVER_INFO, server_info()));
+    mcp_answer(session, request,
+               json_pack("{so so ss si ss}", "supportedVersions", revisions_json(), "capabilities", capabilities(),
+                         "instructions", instructions, "ttlMs", MCP_TTL_MS, "cacheScope", "private"));
 }
 
 static void ping(mcp_session *session, const struct mcp_request *request)
 {
-    json_t *result = json_object();
-
-    if (request->revision == MCP_2026_07_28 &&
-        json_object_set_new(result, "resultType", json_string("complete")) != 0) {
-        json_decref(result);
-        result = NULL;
-    }
-    mcp_answer(session, request->id, request->batch, result);
+    mcp_answer(session, request, json_object());
 }
 
 /* ---- requests ----------------------------------------------------------------------------------------------------- */
@@ -109,10 +100,14 @@ static void ping(mcp_session *session, const struct mcp_request *request)
 static const struct method {
     const char *name;
     void (*handle)(mcp_session *session, const struct mcp_request *request);
-    bool any_time; /* before a revision has been agreed on, too */
+    enum mcp_revision first; /* MCP_NONE: before a revision has been agreed on, too */
+    enum mcp_revision last;
 } methods[] = {
-    {"initialize", initialize, true},      {"server/discover", discover, true},   {"ping", ping, true},
-    {"tools/list", mcp_tools_list, false}, {"tools/call", mcp_tools_call, false},
+    {"initialize", initialize, MCP_NONE, MCP_2025_11_25},
+    {"ping", ping, MCP_NONE, MCP_2025_11_25},
+    {"server/discover", discover, MCP_2026_07_28, MCP_2026_07_28},
+    {"tools/list", mcp_tools_list, MCP_2024_11_05, MCP_2026_07_28},
+    {"tools/call", mcp_tools_call, MCP_2024_11_05, MCP_2026_07_28},
 };
 
 static const struct method *find_method(const json_t *name)
@@ -138,6 +133,11 @@ static bool read_revision(mcp_session *session, struct mcp_request *request)
         return false;
     }
     request->revision = find_revision(wanted);
+    if (request->revision == MCP_2026_07_28 && !json_is_object(json_object_get(request->meta, META_CAPABILITIES))) {
+        mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS, "\"" META_CAPABILITIES "\" must be an object",
+                 NULL);
+        return false;
+    }
     if (request->revision == MCP_2026_07_28 ||
         (request->revision != MCP_NONE && request->revision == session->revision))
         return true;
@@ -152,10 +152,11 @@ static void handle_request(mcp_session *session, const json_t *name, struct mcp_
 
     if (!read_revision(session, request))
         return;
-    if (method == NULL)
+    if (method == NULL || request->revision > method->last ||
+        (request->revision < method->first && request->revision != MCP_NONE))
         mcp_fail(session, request->id, request->batch, MCP_METHOD_NOT_FOUND, "Method not found", NULL);
-    else if (request->revision == MCP_NONE && !method->any_time)
-        mcp_fail(session, request->id, request->batch, MCP_INVALID_REQUEST,
+    else if (request->revision < method->first)
+        mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS,
                  "not initialized: send \"initialize\" first, or name a protocol version with each request", NULL);
     else
         method->handle(session, request);
@@ -199,6 +200,10 @@ static void handle_message(mcp_session *session, json_t *message, struct mcp_bat
         return;
     }
     request.meta = json_object_get(params, "_meta");
+    if (request.meta != NULL && !json_is_object(request.meta)) {
+        mcp_fail(session, id, batch, MCP_INVALID_PARAMS, "\"_meta\" must be an object", NULL);
+        return;
+    }
     handle_request(session, name, &request);
 }
 

@@ -20,9 +20,12 @@ enum {
     MCP_METHOD_NOT_FOUND = -32601,
     MCP_INVALID_PARAMS = -32602,
     MCP_INTERNAL_ERROR = -32603,
-    MCP_BUSY = -32000,
+    MCP_BUSY = -31000, /* our own, and outside of what is reserved: clients take -32000 for a lost connection */
     MCP_UNSUPPORTED_REVISION = -32022
 };
+
+/** How long a client may take what it was told of us for true: as long as we live. */
+#define MCP_TTL_MS 300000
 
 /** Answers to a batch, which go out together when the last is there. */
 struct mcp_batch {
@@ -69,12 +72,15 @@ struct mcp_session {
 
 /* ---- output.c: each takes `result`, also on failure; NULL means no memory ------------------------------------------ */
 
-void mcp_answer(mcp_session *session, json_t *id, struct mcp_batch *batch, json_t *result);
+void mcp_answer(mcp_session *session, const struct mcp_request *request, json_t *result);
 void mcp_fail(mcp_session *session, json_t *id, struct mcp_batch *batch, int code, const char *message, json_t *data);
 void mcp_notify(mcp_session *session, const char *method, json_t *params);
 
 /** A request of the batch will get no (further) answer: the last of them sends the batch, and frees it. */
 void mcp_batch_end(mcp_session *session, struct mcp_batch *batch);
+
+/** session.c: who we are; NULL without memory. */
+json_t *mcp_server_info(void);
 
 /** session.c: whether this can name a request. */
 bool mcp_is_id(const json_t *id);

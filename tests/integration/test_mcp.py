@@ -62,11 +62,22 @@ class Protocol(Case):
         server = self.server(revision=None)
         found = server.result(server.request("server/discover", {"_meta": META}))
         self.assertEqual(found["supportedVersions"][0], MODERN)
-        self.assertEqual(found["resultType"], "complete")
+        self.assertEqual((found["resultType"], found["cacheScope"], type(found["ttlMs"])), ("complete", "private", int))
+        self.assertEqual(found["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "adk-sandbox")
         listed = server.result(server.request("tools/list", {"_meta": META}))
-        self.assertEqual((listed["resultType"], listed["cacheScope"]), ("complete", "private"))
+        self.assertEqual((listed["resultType"], listed["cacheScope"], type(listed["ttlMs"])), ("complete", "private", int))
+        self.assertIn("io.modelcontextprotocol/serverInfo", listed["_meta"])
         result = server.result(server.run(HELLO, meta=META))
         self.assertEqual((result["resultType"], result["isError"]), ("complete", False))
+        self.assertIn("io.modelcontextprotocol/serverInfo", result["_meta"])
+        for method in ("ping", "initialize"):  # this revision has them no more
+            self.assertEqual(server.error(server.request(method, {"_meta": META}))["code"], -32601)
+        for capabilities in (None, [], "x"):
+            wrong = dict(META)
+            wrong["io.modelcontextprotocol/clientCapabilities"] = capabilities
+            self.assertEqual(server.error(server.request("tools/list", {"_meta": wrong}))["code"], -32602)
+        del wrong["io.modelcontextprotocol/clientCapabilities"]
+        self.assertEqual(server.error(server.request("server/discover", {"_meta": wrong}))["code"], -32602)
         wrong = {"io.modelcontextprotocol/protocolVersion": "2099-01-01"}
         error = server.error(server.request("tools/list", {"_meta": wrong}))
         self.assertEqual(error["code"], -32022)
@@ -78,10 +89,12 @@ class Protocol(Case):
     def test_first_things_first(self):
         server = self.server(revision=None)
         self.assertEqual(server.result(server.request("ping")), {})
-        self.assertEqual(server.error(server.request("tools/list"))["code"], -32600)
-        self.assertEqual(server.error(server.run(HELLO))["code"], -32600)
+        self.assertEqual(server.error(server.request("tools/list"))["code"], -32602)
+        self.assertEqual(server.error(server.run(HELLO))["code"], -32602)
+        self.assertEqual(server.error(server.request("server/discover"))["code"], -32602)
         self.assertEqual(server.error(server.request("initialize", {}))["code"], -32602)
         server.initialize()
+        self.assertEqual(server.error(server.request("server/discover"))["code"], -32601)
         again = server.request("initialize", dict(INITIALIZE, protocolVersion="2025-11-25"))
         self.assertEqual(server.error(again)["code"], -32600)
 
@@ -96,7 +109,9 @@ class Protocol(Case):
                            (b'{"jsonrpc":"2.0","id":{},"method":"ping"}', -32600),
                            (b'{"jsonrpc":"2.0","id":9,"method":7}', -32600),
                            (b'{"jsonrpc":"2.0","id":9,"method":"ping","params":[]}', -32602),
+                           (b'{"jsonrpc":"2.0","id":9,"method":"ping","params":{"_meta":7}}', -32602),
                            (b'{"jsonrpc":"2.0","id":9,"method":"resources/list"}', -32601),
+                           (b'{"jsonrpc":"2.0","id":9,"method":"logging/setLevel","params":{"level":"debug"}}', -32601),
                            (b'{"jsonrpc":"2.0","id":9,"method":"tools/list","params":{"cursor":"x"}}', -32602),
                            (b'{"jsonrpc":"2.0","id":9,"method":"tools/call"}', -32602),
                            (b'{"jsonrpc":"2.0","id":9,"method":"tools/call","params":{"name":"rm"}}', -32602),
@@ -210,7 +225,7 @@ class Calls(Case):
         server = self.server("--threads", "1", "--max-calls", "3")
         ids = [server.run(SLEEP_60) for _ in range(3)]
         refused = server.error(server.run(HELLO))
-        self.assertEqual(refused["code"], -32000)
+        self.assertEqual(refused["code"], -31000)
         self.assertIn("too many calls are under way (3,", refused["message"])
         same = server.error(server.run(HELLO, id=ids[0]))
         self.assertEqual((same["code"], same["message"]), (-32600, "a request with this id is under way"))
@@ -323,7 +338,7 @@ class Hostile(Case):
 
     def test_a_client_that_does_not_read(self):
         server = self.server(read=False, revision=None)
-        line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "server/discover"}).encode() + b"\n"
+        line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": META}}).encode() + b"\n"
         os.set_blocking(server.process.stdin.fileno(), False)
         sent, quiet = 0, time.monotonic()
         while sent < 64 << 20 and time.monotonic() - quiet < 1:
