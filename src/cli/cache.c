@@ -63,8 +63,10 @@ static int make_parents(const char *path, adk_error **ret_error)
         *slash = '\0';
         if (mkdir(part, S_IRWXU) != 0 && errno != EEXIST) {
             struct cli_name shown;
+            int failed = errno;
 
-            return cli_fail(ret_error, ADK_E_SYSTEM, errno, "make the directory %s", cli_name_cstr(part, &shown));
+            return cli_fail(ret_error, ADK_E_SYSTEM, failed, "cannot make the directory \"%s\": %s",
+                            cli_name_cstr(part, &shown), strerror(failed));
         }
         *slash = '/';
     }

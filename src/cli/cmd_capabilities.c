@@ -2,16 +2,14 @@
  * `adk-sandbox capabilities`: what each backend says that it enforces and speaks. Whether that holds on this machine is
  * tried by `doctor`.
  */
-#include <string.h>
-
 #include <adk/sandbox.h>
 #include <jansson.h>
 
 #include "base/cleanup.h"
 #include "cli/command.h"
+#include "cli/compose.h"
 #include "cli/message.h"
 #include "cli/report.h"
-#include "cli/writer.h"
 
 #define CAPABILITIES_VERSION 1
 
@@ -40,34 +38,14 @@ static const struct {
     {"determinism", ADK_ENFORCES_DETERMINISM}, {"files", ADK_ENFORCES_FILES},
 };
 
-static int make_wasm(adk_backend **ret_backend, adk_error **ret_error)
-{
-    adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
-
-    wasm.slots = 1;
-    return adk_wasm_backend_new(&wasm, ret_backend, ret_error);
-}
-
-/* All the backends there are; one that cannot be had here is told of with the reason. */
-static const struct {
-    const char *name;
-    int (*make)(adk_backend **ret_backend, adk_error **ret_error);
-} makers[] = {
-    {"wasm", make_wasm},
+static const struct cli_help help = {
+    &cli_capabilities_table,
+    "Usage: adk-sandbox capabilities [OPTION]...\n"
+    "Says which limits each backend enforces and which languages it runs; doctor tries whether that holds.\n\n",
+    "\nExamples:\n"
+    "  adk-sandbox capabilities\n"
+    "  adk-sandbox capabilities --json | jq '.backends[] | select(.enforces.fuel) | .name'\n",
 };
-
-static void write_help(FILE *out)
-{
-    (void)fputs(
-        "Usage: adk-sandbox capabilities [OPTION]...\n"
-        "Says which limits each backend enforces and which languages it runs; doctor tries whether that holds.\n\n",
-        out);
-    cli_options_print_help(&cli_capabilities_table, out);
-    (void)fputs("\nExamples:\n"
-                "  adk-sandbox capabilities\n"
-                "  adk-sandbox capabilities --json | jq '.backends[] | select(.enforces.fuel) | .name'\n",
-                out);
-}
 
 /* ---- one backend -------------------------------------------------------------------------------------------------- */
 
@@ -98,16 +76,33 @@ static json_t *limits_to_json(uint32_t enforced)
     return object;
 }
 
-static json_t *backend_to_json(size_t which)
+/* The backend of WebAssembly, or of a runtime. */
+static int make(const adk_runtime *runtime, adk_backend **ret_backend, adk_error **ret_error)
+{
+    adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;
+    adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
+
+    wasm.slots = 1;
+    runtimes.wasm = &wasm;
+    if (runtime == NULL)
+        return adk_wasm_backend_new(&wasm, ret_backend, ret_error);
+    return adk_runtime_backend_new(runtime, &runtimes, ret_backend, ret_error);
+}
+
+/* One that cannot be had here is told of with the reason. */
+static json_t *backend_to_json(const adk_runtime *runtime)
 {
     adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
+    adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
     adk_backend *backend = NULL;
     adk_error *error = NULL;
     json_t *object = NULL;
 
-    if (makers[which].make(&backend, &error) != ADK_OK) {
-        object = json_pack("{ss sb ss}", "name", makers[which].name, "available", false, "reason",
-                           error == NULL ? "out of memory" : adk_error_message_cstr(error));
+    if (make(runtime, &backend, &error) != ADK_OK) {
+        if (runtime != NULL)
+            adk_runtime_describe(runtime, &info);
+        object = json_pack("{ss sb ss}", "name", runtime == NULL ? "wasm" : info.name_cstr, "available", false,
+                           "reason", error == NULL ? "out of memory" : adk_error_message_cstr(error));
         adk_error_free(error);
         return object;
     }
@@ -124,12 +119,14 @@ static json_t *backend_to_json(size_t which)
 static json_t *all_to_json(void)
 {
     json_t *list = json_array();
+    const adk_runtime *runtime = NULL;
 
-    for (size_t i = 0; i < ADK_COUNT(makers); i++) {
-        if (json_array_append_new(list, backend_to_json(i)) != 0) {
+    for (size_t i = 0; i == 0 || runtime != NULL; i++) {
+        if (json_array_append_new(list, backend_to_json(runtime)) != 0) {
             json_decref(list);
             return NULL;
         }
+        runtime = adk_runtime_at(i);
     }
     return json_pack("{si ss ss so}", "capabilities", CAPABILITIES_VERSION, "version", adk_version_cstr(), "engine",
                      adk_engine_version_cstr(), "backends", list);
@@ -163,12 +160,12 @@ static void write_words(const json_t *backend, FILE *out)
 }
 
 /* The same, for people: nothing is said in one form that is not said in the other. */
-static void write_text(const json_t *all, FILE *out)
+static bool compose_text(FILE *out, const void *data)
 {
     const json_t *backend = NULL;
     size_t i = 0;
 
-    json_array_foreach(json_object_get(all, "backends"), i, backend)
+    json_array_foreach(json_object_get(data, "backends"), i, backend)
     {
         if (json_is_true(json_object_get(backend, "available")))
             write_words(backend, out);
@@ -176,25 +173,7 @@ static void write_text(const json_t *all, FILE *out)
             (void)fprintf(out, "%s, not available: %s\n", json_string_value(json_object_get(backend, "name")),
                           json_string_value(json_object_get(backend, "reason")));
     }
-}
-
-static int put(const json_t *all, bool json)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out != NULL && all == NULL)
-        write_help(out);
-    else if (out != NULL && !json)
-        write_text(all, out);
-    else if (out != NULL && json_dumpf(all, out, JSON_COMPACT) == 0)
-        (void)fputc('\n', out);
-    if (out == NULL || fclose(out) != 0 || size == 0) {
-        cli_message("out of memory");
-        return CLI_EXIT_FAILED;
-    }
-    return cli_put_stdout(adk_bytes_make(text, size));
+    return true;
 }
 
 int cli_cmd_capabilities(int argc, char **argv)
@@ -207,15 +186,15 @@ int cli_cmd_capabilities(int argc, char **argv)
     int failed = cli_options_parse(&cli_capabilities_table, argc, argv, &settings, &first, &error);
 
     if (failed == ADK_OK && settings.help)
-        return put(NULL, false);
-    if (failed == ADK_OK && first < argc)
-        failed = cli_fail(&error, ADK_E_INVALID, 0, "capabilities: takes no arguments");
+        return cli_put_help(&help);
+    if (failed == ADK_OK)
+        failed = cli_options_end(&cli_capabilities_table, argc, argv, first, &error);
     if (failed == ADK_OK && (all = all_to_json()) == NULL)
         failed = cli_fail(&error, ADK_E_NOMEM, 0, "out of memory");
     if (failed != ADK_OK)
         return cli_tell_error(error,
                               settings.json || cli_options_have_flag(&cli_capabilities_table, argc, argv, "json"));
-    status = put(all, settings.json);
+    status = settings.json ? cli_put_json(all) : cli_put_composed(compose_text, all);
     json_decref(all);
     return status;
 }

@@ -1,28 +1,21 @@
 /*
  * `adk-sandbox compile`: compiles modules ahead of time, so that `run` finds them ready.
- *
- * The compiling is done on a thread of its own, so that this one can say how long it has been going on.
  */
-#include <errno.h>
-#include <pthread.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/thread.h"
 #include "cli/cache.h"
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/compose.h"
 #include "cli/escape.h"
 #include "cli/input.h"
 #include "cli/message.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/values.h"
-#include "cli/writer.h"
-
-#define STACK_BYTES ((size_t)4 << 20)
 
 struct compile_settings {
     struct cli_figure timeout;
@@ -32,117 +25,55 @@ struct compile_settings {
 #define FIELD(name) offsetof(struct compile_settings, name)
 
 static const struct cli_option options[] = {
-    {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1, .help = "for each module; default: 5m"},
+    {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1000000, .help = "for each module; default: 5m"},
     {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
 };
 
 const struct cli_option_table cli_compile_table = {"compile", options, ADK_COUNT(options)};
 
-static int print_help(void)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return CLI_EXIT_FAILED;
-    (void)fputs("Usage: adk-sandbox compile [OPTION]... FILE...\n"
-                "Compile modules ahead of time: \"run\" then finds them ready, which for large ones saves seconds.\n\n",
-                out);
-    cli_options_print_help(&cli_compile_table, out);
-    (void)fputs(
-        "\nWhat is compiled lies in $XDG_CACHE_HOME/adk-sandbox/modules (by default below ~/.cache), checked by\n"
-        "a key in $XDG_DATA_HOME/adk-sandbox/cache.key (below ~/.local/share). Both can be deleted at any time.\n"
-        "\nExample:\n"
-        "  adk-sandbox compile python.wasm && adk-sandbox run python.wasm -c 'print(1)'\n",
-        out);
-    if (fclose(out) != 0)
-        return CLI_EXIT_FAILED;
-    return cli_put_stdout(adk_bytes_make(text, size));
-}
+static const struct cli_help help = {
+    &cli_compile_table,
+    "Usage: adk-sandbox compile [OPTION]... FILE...\n"
+    "Compile modules ahead of time: \"run\" then finds them ready, which for large ones saves seconds.\n\n",
+    "\nWhat is compiled lies in $XDG_CACHE_HOME/adk-sandbox/modules (by default below ~/.cache), checked by\n"
+    "a key in $XDG_DATA_HOME/adk-sandbox/cache.key (below ~/.local/share). Both can be deleted at any time.\n"
+    "\nExample:\n"
+    "  adk-sandbox compile python.wasm && adk-sandbox run python.wasm -c 'print(1)'\n",
+};
 
 /* ---- one module --------------------------------------------------------------------------------------------------- */
 
-struct compilation {
-    adk_backend *backend;
-    adk_bytes code;
-    pthread_mutex_t mutex;
-    pthread_cond_t done_changed;
-    bool done;
-    int failed;
-    adk_error *error;
-};
-
-static void *compile(void *data)
-{
-    struct compilation *c = data;
-    adk_wasm_module *module = NULL;
-    int failed = adk_wasm_module_new(c->backend, c->code, &module, &c->error);
-
-    adk_wasm_module_free(module);
-    (void)pthread_mutex_lock(&c->mutex);
-    c->failed = failed;
-    c->done = true;
-    (void)pthread_cond_signal(&c->done_changed);
-    (void)pthread_mutex_unlock(&c->mutex);
-    return NULL;
-}
-
-/* Every second, on a terminal, in the same line. */
-static void watch(struct compilation *c, const char *path)
-{
-    bool on_terminal = isatty(STDERR_FILENO) == 1;
-    uint64_t start_ns = adk__now_ns();
-    struct cli_name shown;
-    unsigned seconds = 0;
-
-    (void)cli_name_cstr(path, &shown);
-    (void)pthread_mutex_lock(&c->mutex);
-    while (!c->done) {
-        struct timespec next = adk__timespec_from_ns(start_ns + (seconds + 1) * ADK__NS_PER_S);
-
-        if (pthread_cond_clockwait(&c->done_changed, &c->mutex, CLOCK_MONOTONIC, &next) != ETIMEDOUT)
-            continue;
-        seconds++;
-        if (on_terminal)
-            (void)fprintf(stderr, "\radk-sandbox: compiling %s: %u s ", shown.text, seconds);
-    }
-    (void)pthread_mutex_unlock(&c->mutex);
-    if (on_terminal && seconds > 0)
-        (void)fputs("\r\033[K", stderr);
-}
-
+/* Prepares it and lets it go again: what is wanted is what the disk cache keeps of it. */
 static int compile_code(adk_backend *backend, const char *path, adk_bytes code, adk_error **ret_error)
 {
-    struct compilation c = {
-        .backend = backend, .code = code, .mutex = PTHREAD_MUTEX_INITIALIZER, .done_changed = PTHREAD_COND_INITIALIZER};
+    struct cli_progress progress = {0};
     uint64_t start_ns = adk__now_ns();
+    adk_wasm_module *module = NULL;
+    adk_error *error = NULL;
     char took[CLI_FIGURE_SIZE];
     struct cli_name shown;
-    pthread_t thread;
-    int failed = adk__thread_start(STACK_BYTES, compile, &c, &thread);
+    int failed = 0;
 
-    if (failed)
-        return cli_fail(ret_error, ADK_E_SYSTEM, failed, "start a thread");
-    watch(&c, path);
-    (void)pthread_join(thread, NULL);
-    if (c.failed != ADK_OK) {
-        failed = cli_fail(ret_error, c.failed, 0, "%s: %s", cli_name_cstr(path, &shown),
-                          c.error == NULL ? "out of memory" : adk_error_message_cstr(c.error));
-        adk_error_free(c.error);
-        return failed;
-    }
+    (void)cli_progress_start(&progress, "compiling", path);
+    failed = adk_wasm_module_new(backend, code, &module, &error);
+    cli_progress_stop(&progress);
+    adk_wasm_module_free(module);
+    (void)cli_name_cstr(path, &shown);
+    if (failed != ADK_OK)
+        return cli_fail_about(shown.text, failed, error, ret_error);
     if (isatty(STDERR_FILENO) == 1)
-        cli_message("%s: ready after %s", cli_name_cstr(path, &shown),
-                    cli_duration_to_short_text(adk__now_ns() - start_ns, took));
+        cli_message("%s: ready after %s", shown.text, cli_duration_to_short_text(adk__now_ns() - start_ns, took));
     return ADK_OK;
 }
 
 static int compile_file(adk_backend *backend, const char *path, adk_error **ret_error)
 {
     struct cli_input input = {0};
+    struct cli_name shown;
     int failed = cli_input_read(path, ADK_CODE_MAX_BYTES + 1, -1, &input, ret_error);
 
+    if (failed == ADK_OK && input.size > ADK_CODE_MAX_BYTES)
+        failed = cli_fail(ret_error, ADK_E_INVALID, 0, "%s: it is larger than 64MiB", cli_name_cstr(path, &shown));
     if (failed == ADK_OK)
         failed = compile_code(backend, path, adk_bytes_make(input.data, input.size), ret_error);
     free(input.data);
@@ -191,7 +122,7 @@ int cli_cmd_compile(int argc, char **argv)
     int failed = cli_options_parse(&cli_compile_table, argc, argv, &settings, &first, &error);
 
     if (failed == ADK_OK && settings.help)
-        return print_help();
+        return cli_put_help(&help);
     if (failed == ADK_OK && first == argc)
         failed = cli_fail(&error, ADK_E_INVALID, 0, "compile: which file? Name at least one");
     if (failed == ADK_OK)

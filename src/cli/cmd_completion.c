@@ -6,10 +6,10 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/completion.h"
+#include "cli/compose.h"
 #include "cli/escape.h"
 #include "cli/message.h"
 #include "cli/report.h"
-#include "cli/writer.h"
 
 struct completion_settings {
     bool help;
@@ -21,7 +21,17 @@ static const struct cli_option options[] = {
 
 const struct cli_option_table cli_completion_table = {"completion", options, ADK_COUNT(options)};
 
-typedef void write_fn(const struct cli_command *commands, size_t count, FILE *out);
+static const struct cli_help help = {
+    &cli_completion_table,
+    "Usage: adk-sandbox completion bash|zsh|fish|json\n"
+    "Writes what a shell completes this command by. json: all commands and options as one object.\n\n",
+    "\nExamples:\n"
+    "  source <(adk-sandbox completion bash)\n"
+    "  adk-sandbox completion zsh > ~/.zfunc/_adk-sandbox\n"
+    "  adk-sandbox completion fish > ~/.config/fish/completions/adk-sandbox.fish\n",
+};
+
+typedef bool write_fn(const struct cli_command *commands, size_t count, FILE *out);
 
 static const struct {
     const char *name;
@@ -32,21 +42,6 @@ static const struct {
     {"fish", cli_complete_fish},
     {"json", cli_complete_json},
 };
-
-static void write_help(const struct cli_command *commands, size_t count, FILE *out)
-{
-    (void)commands;
-    (void)count;
-    (void)fputs("Usage: adk-sandbox completion bash|zsh|fish|json\n"
-                "Writes what a shell completes this command by. json: all commands and options as one object.\n\n",
-                out);
-    cli_options_print_help(&cli_completion_table, out);
-    (void)fputs("\nExamples:\n"
-                "  source <(adk-sandbox completion bash)\n"
-                "  adk-sandbox completion zsh > ~/.zfunc/_adk-sandbox\n"
-                "  adk-sandbox completion fish > ~/.config/fish/completions/adk-sandbox.fish\n",
-                out);
-}
 
 static int find_format(int argc, char **argv, write_fn **ret_write, adk_error **ret_error)
 {
@@ -64,32 +59,32 @@ static int find_format(int argc, char **argv, write_fn **ret_write, adk_error **
                     cli_name_cstr(argv[0], &name));
 }
 
-static int put(write_fn *write, const struct cli_command *commands, size_t count)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+struct completion {
+    const struct cli_command *commands;
+    size_t count;
+    write_fn *write;
+};
 
-    if (out != NULL)
-        write(commands, count, out);
-    if (out == NULL || fclose(out) != 0 || size == 0) {
-        cli_message("out of memory");
-        return CLI_EXIT_FAILED;
-    }
-    return cli_put_stdout(adk_bytes_make(text, size));
+static bool compose(FILE *out, const void *data)
+{
+    const struct completion *completion = data;
+
+    return completion->write(completion->commands, completion->count, out);
 }
 
 int cli_cmd_completion(const struct cli_command *commands, size_t count, int argc, char **argv)
 {
     struct completion_settings settings = {0};
-    write_fn *write = write_help;
+    struct completion completion = {commands, count, NULL};
     adk_error *error = NULL;
     int first = 0;
     int failed = cli_options_parse(&cli_completion_table, argc, argv, &settings, &first, &error);
 
-    if (failed == ADK_OK && !settings.help)
-        failed = find_format(argc - first, argv + first, &write, &error);
+    if (failed == ADK_OK && settings.help)
+        return cli_put_help(&help);
+    if (failed == ADK_OK)
+        failed = find_format(argc - first, argv + first, &completion.write, &error);
     if (failed != ADK_OK)
         return cli_tell_error(error, false);
-    return put(write, commands, count);
+    return cli_put_composed(compose, &completion);
 }

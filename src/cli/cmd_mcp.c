@@ -2,11 +2,14 @@
  * `adk-sandbox mcp`: a server of the Model Context Protocol on standard input and output, for agents that start their
  * tools themselves. Nothing but the protocol goes to standard output.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <adk/sandbox.h>
 
@@ -14,11 +17,13 @@
 #include "base/clock.h"
 #include "cli/cache.h"
 #include "cli/command.h"
+#include "cli/compose.h"
+#include "cli/escape.h"
 #include "cli/mcp_loop.h"
 #include "cli/message.h"
 #include "cli/options.h"
 #include "cli/report.h"
-#include "cli/writer.h"
+#include "cli/values.h"
 
 #define MIB           ((uint64_t)1 << 20)
 #define THREADS_LEAST 4
@@ -70,28 +75,15 @@ static const struct cli_option options[] = {
 
 const struct cli_option_table cli_mcp_table = {"mcp", options, ADK_COUNT(options)};
 
-static int print_help(void)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return CLI_EXIT_FAILED;
-    (void)fputs("Usage: adk-sandbox mcp [OPTION]...\n"
-                "Serve an agent over the Model Context Protocol on standard input and output: the tools sandbox_exec,\n"
-                "sandbox_read and sandbox_capabilities. Ends with its input.\n\n",
-                out);
-    cli_options_print_help(&cli_mcp_table, out);
-    (void)fputs(
-        "\nExample, in the configuration of a client:\n"
-        "  {\"mcpServers\": {\"sandbox\": {\"command\": \"adk-sandbox\", \"args\": [\"mcp\", \"--max-timeout\", "
-        "\"60s\"]}}}\n",
-        out);
-    if (fclose(out) != 0)
-        return CLI_EXIT_FAILED;
-    return cli_put_stdout(adk_bytes_make(text, size));
-}
+static const struct cli_help help = {
+    &cli_mcp_table,
+    "Usage: adk-sandbox mcp [OPTION]...\n"
+    "Serve an agent over the Model Context Protocol on standard input and output: the tools sandbox_exec,\n"
+    "sandbox_read and sandbox_capabilities. Ends with its input.\n\n",
+    "\nExample, in the configuration of a client:\n"
+    "  {\"mcpServers\": {\"sandbox\": {\"command\": \"adk-sandbox\", \"args\": [\"mcp\", \"--max-timeout\", "
+    "\"60s\"]}}}\n",
+};
 
 /* A line is lost rather than that a run waits for somebody to read it: a pipe that is ready has room for one. */
 static void tell_line(const char *line, size_t size)
@@ -155,6 +147,45 @@ static int make_backend(struct server *server, adk_error **ret_error)
     return cli_cache_backend(&wasm, &server->backend, ret_error);
 }
 
+/* What a call gets that asks for nothing may not be more than what any call gets. */
+static int check_default(const char *name, const struct cli_figure *given, const struct cli_figure *ceiling,
+                         uint64_t ceiling_default, const char *(*to_text)(uint64_t value, char text[CLI_FIGURE_SIZE]),
+                         adk_error **ret_error)
+{
+    uint64_t most = ceiling->given ? ceiling->value : ceiling_default;
+    char value[CLI_FIGURE_SIZE];
+    char bound[CLI_FIGURE_SIZE];
+
+    if (!given->given || given->value <= most)
+        return ADK_OK;
+    return cli_fail(ret_error, ADK_E_INVALID, 0,
+                    "mcp: --%s: \"%s\" must be at most %s, which no call gets more than: --max-%s raises it", name,
+                    to_text(given->value, value), to_text(most, bound), name);
+}
+
+static int check_modules(const char *path, adk_error **ret_error)
+{
+    ADK_AUTO_CLOSE int fd = path == NULL ? -1 : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failed = errno;
+    struct cli_name shown;
+
+    if (path == NULL || fd >= 0)
+        return ADK_OK;
+    return cli_fail(ret_error, cli_code_of_path_error(failed), failed, "mcp: --modules: cannot open \"%s\": %s",
+                    cli_name_cstr(path, &shown), strerror(failed));
+}
+
+static int check(const struct mcp_settings *s, adk_error **ret_error)
+{
+    int failed = check_default("timeout", &s->timeout, &s->max_timeout, ADK_TOOL_TIMEOUT_MAX_DEFAULT_NS,
+                               cli_duration_to_text, ret_error);
+
+    if (failed == ADK_OK)
+        failed = check_default("memory", &s->memory, &s->max_memory, ADK_TOOL_MEMORY_MAX_DEFAULT_BYTES,
+                               cli_size_to_text, ret_error);
+    return failed == ADK_OK ? check_modules(s->modules, ret_error) : failed;
+}
+
 static int make_tool(struct server *server, adk_error **ret_error)
 {
     const struct mcp_settings *s = &server->settings;
@@ -183,8 +214,10 @@ static int make_executor(struct server *server, adk_error **ret_error)
 
 static int make(struct server *server, adk_error **ret_error)
 {
-    int failed = adk_cancel_new(&server->cancel, ret_error);
+    int failed = check(&server->settings, ret_error);
 
+    if (failed == ADK_OK)
+        failed = adk_cancel_new(&server->cancel, ret_error);
     if (failed == ADK_OK)
         failed = cli_signals_start(&server->signals, server->cancel, ret_error);
     if (failed == ADK_OK)
@@ -216,6 +249,8 @@ static int serve(struct server *server, adk_error **ret_error, int *ret_status)
     loop.session = server->session;
     loop.executor = server->executor;
     loop.cancel = server->cancel;
+    if (isatty(STDIN_FILENO) == 1)
+        cli_message("mcp: an agent is expected on standard input; Ctrl-D ends this, adk-sandbox mcp --help says more");
     *ret_status = cli_mcp_serve(&loop);
     return ADK_OK;
 }
@@ -246,9 +281,9 @@ int cli_cmd_mcp(int argc, char **argv)
     int failed = cli_options_parse(&cli_mcp_table, argc, argv, &server.settings, &first, &error);
 
     if (failed == ADK_OK && server.settings.help)
-        return print_help();
-    if (failed == ADK_OK && first < argc)
-        failed = cli_fail(&error, ADK_E_INVALID, 0, "mcp: takes no arguments");
+        return cli_put_help(&help);
+    if (failed == ADK_OK)
+        failed = cli_options_end(&cli_mcp_table, argc, argv, first, &error);
     if (failed == ADK_OK)
         failed = serve(&server, &error, &status);
     dispose(&server);

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "cli/cache.h"
 #include "cli/command.h"
+#include "cli/compose.h"
 #include "cli/message.h"
 #include "cli/report.h"
 #include "cli/run.h"
@@ -51,26 +52,14 @@ static const struct cli_option options[] = {
 
 const struct cli_option_table cli_run_table = {"run", options, ADK_COUNT(options)};
 
-static int print_help(void)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return CLI_EXIT_FAILED;
-    (void)fputs("Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...   or: ... -c CODE [ARG]...\n"
-                "Run a program that nobody has reviewed, within limits. Options end at FILE.\n\n",
-                out);
-    cli_options_print_help(&cli_run_table, out);
-    (void)fputs("Examples:\n"
-                "  adk-sandbox run -t 500ms -f /in.csv=data.csv -o /out=results stats.wasm\n"
-                "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
-                out);
-    if (fclose(out) != 0)
-        return CLI_EXIT_FAILED;
-    return cli_put_stdout(adk_bytes_make(text, size));
-}
+static const struct cli_help help = {
+    &cli_run_table,
+    "Usage: adk-sandbox run [OPTION]... FILE|- [ARG]...   or: ... -c CODE [ARG]...\n"
+    "Run a program that nobody has reviewed, within limits. Options end at FILE.\n\n",
+    "Examples:\n"
+    "  adk-sandbox run -t 500ms -f /in.csv=data.csv -o /out=results stats.wasm\n"
+    "  adk-sandbox run --json --seed 7 --clock 2024-01-01T00:00:00Z - < hello.wat\n",
+};
 
 static int make_backend(struct cli_run *run, adk_error **ret_error)
 {
@@ -103,7 +92,7 @@ static int execute_request(struct cli_run *run, const char *name, adk_error **re
     int failed = ADK_OK;
 
     cli_trace_attach(&run->trace, &run->request);
-    if (!run->settings.json && cli_progress_start(&run->progress, name)) {
+    if (!run->settings.json && cli_progress_start(&run->progress, "compiling", name)) {
         run->request.on_phase = end_progress;
         run->request.phase_data = &run->progress;
     }
@@ -132,6 +121,8 @@ static int execute(struct cli_run *run, int argc, char **argv, adk_error **ret_e
     else if (failed != ADK_OK)
         return failed;
     failed = make_backend(run, ret_error);
+    if (failed == ADK_OK)
+        failed = cli_run_check_backend(run, ret_error);
     if (failed != ADK_OK)
         return failed;
     if (!run->settings.json)
@@ -212,7 +203,7 @@ int cli_cmd_run(int argc, char **argv)
     if (failed != ADK_OK)
         status = cli_tell_error(error, cli_options_have_flag(&cli_run_table, argc, argv, "json"));
     else if (run.settings.help)
-        status = print_help();
+        status = cli_put_help(&help);
     else
         status = run_and_tell(&run, argc - first, argv + first);
     dispose(&run);

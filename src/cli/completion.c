@@ -135,7 +135,7 @@ static void put_bash_operands(const struct cli_command *commands, size_t count, 
     }
 }
 
-void cli_complete_bash(const struct cli_command *commands, size_t count, FILE *out)
+bool cli_complete_bash(const struct cli_command *commands, size_t count, FILE *out)
 {
     (void)fputs(bash_head, out);
     (void)fputs("    if ((COMP_CWORD == 1)); then\n        _adk_sandbox_words \"", out);
@@ -158,6 +158,7 @@ void cli_complete_bash(const struct cli_command *commands, size_t count, FILE *o
         (void)fputs("        ;;\n", out);
     }
     (void)fputs("    esac\n}\ncomplete -F _adk_sandbox adk-sandbox\n", out);
+    return true;
 }
 
 /* ---- zsh ---------------------------------------------------------------------------------------------------------- */
@@ -228,7 +229,7 @@ static void put_zsh_operands(const struct cli_command *commands, size_t count, c
     }
 }
 
-void cli_complete_zsh(const struct cli_command *commands, size_t count, FILE *out)
+bool cli_complete_zsh(const struct cli_command *commands, size_t count, FILE *out)
 {
     (void)fputs("#compdef adk-sandbox\n"
                 "# Completion of adk-sandbox for zsh, written by `adk-sandbox completion zsh`.\n"
@@ -267,6 +268,7 @@ void cli_complete_zsh(const struct cli_command *commands, size_t count, FILE *ou
                 "    compdef _adk_sandbox adk-sandbox\n"
                 "fi\n",
                 out);
+    return true;
 }
 
 /* ---- fish --------------------------------------------------------------------------------------------------------- */
@@ -313,7 +315,7 @@ static void put_fish_operands(const struct cli_command *commands, size_t count, 
     (void)fputs("'\n", out);
 }
 
-void cli_complete_fish(const struct cli_command *commands, size_t count, FILE *out)
+bool cli_complete_fish(const struct cli_command *commands, size_t count, FILE *out)
 {
     (void)fputs("# Completion of adk-sandbox for fish, written by `adk-sandbox completion fish`.\n"
                 "complete -c adk-sandbox -f\n"
@@ -330,6 +332,7 @@ void cli_complete_fish(const struct cli_command *commands, size_t count, FILE *o
             put_fish_option(commands[i].name, &table->options[j], out);
         put_fish_operands(commands, count, &commands[i], out);
     }
+    return true;
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------------------- */
@@ -357,7 +360,7 @@ static json_t *command_to_json(const struct cli_command *command)
                      command->operands, "options", list);
 }
 
-void cli_complete_json(const struct cli_command *commands, size_t count, FILE *out)
+bool cli_complete_json(const struct cli_command *commands, size_t count, FILE *out)
 {
     json_t *list = json_array();
     json_t *object = NULL;
@@ -366,9 +369,7 @@ void cli_complete_json(const struct cli_command *commands, size_t count, FILE *o
     for (size_t i = 0; i < count; i++)
         complete = json_array_append_new(list, command_to_json(&commands[i])) == 0 && complete;
     object = json_pack("{si ss so}", "completion", 1, "version", adk_version_cstr(), "commands", list);
-    if (object == NULL || !complete || json_dumpf(object, out, JSON_COMPACT) != 0)
-        rewind(out);
-    else
-        (void)fputc('\n', out);
+    complete = complete && object != NULL && json_dumpf(object, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
     json_decref(object);
+    return complete;
 }

@@ -24,6 +24,7 @@
 #include "cli/command.h"
 #include "cli/escape.h"
 #include "cli/message.h"
+#include "cli/progress.h"
 
 #define PATIENCE_SECONDS 600
 #define WORDS_MAX        16
@@ -93,20 +94,19 @@ static int collect(pid_t pid)
 /* The client's exit status; -ETIMEDOUT; or -EINTR with *ret_signal, when a signal came for us. */
 static int watch(pid_t pid, int signal_fd, const char *what, int *ret_signal)
 {
-    bool on_terminal = isatty(STDERR_FILENO) == 1;
     ADK_AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
     struct pollfd fds[] = {{.fd = pidfd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
+    struct cli_progress progress = {0};
     int ended = -ETIMEDOUT;
     int status;
 
+    (void)cli_progress_start(&progress, "downloading", what);
     for (int seconds = 0; seconds < PATIENCE_SECONDS && ended == -ETIMEDOUT;) {
         int ready = poll(fds, ADK_COUNT(fds), 1000);
 
         if (ready == 0) {
             seconds++;
-            if (on_terminal)
-                (void)fprintf(stderr, "\radk-sandbox: downloading %s: %d s ", what, seconds);
         } else if (fds[1].revents != 0 && read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
             *ret_signal = (int)info.ssi_signo;
             ended = -EINTR;
@@ -114,8 +114,7 @@ static int watch(pid_t pid, int signal_fd, const char *what, int *ret_signal)
             ended = 0;
         }
     }
-    if (on_terminal)
-        (void)fputs("\r\033[K", stderr);
+    cli_progress_stop(&progress);
     if (ended != 0)
         (void)kill(-pid, SIGKILL);
     status = collect(pid);

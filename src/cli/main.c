@@ -6,15 +6,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <adk/version.h>
 
 #include "base/cleanup.h"
 #include "cli/command.h"
+#include "cli/compose.h"
 #include "cli/escape.h"
 #include "cli/message.h"
 #include "cli/options.h"
-#include "cli/writer.h"
 
 static int cmd_help(int argc, char **argv);
 static int cmd_version(int argc, char **argv);
@@ -42,7 +43,8 @@ static const struct cli_command *find_command(const char *name)
     return NULL;
 }
 
-static int refuse_command(const char *name)
+/* `adk-sandbox hello.wasm`, `adk-sandbox -t 2s run …`: what was meant is known. */
+static const char *way_out(const char *name, char text[sizeof(struct cli_name) + 64])
 {
     const char *names[ADK_COUNT(commands)];
     const char *nearest = NULL;
@@ -50,24 +52,31 @@ static int refuse_command(const char *name)
 
     for (size_t i = 0; i < ADK_COUNT(commands); i++)
         names[i] = commands[i].name;
-    (void)cli_name_cstr(name, &shown);
     if (name[0] == '-')
-        cli_message("unknown option \"%s\"; see adk-sandbox --help", shown.text);
-    else if ((nearest = cli_nearest_name(name, names, ADK_COUNT(names))) != NULL)
-        cli_message("unknown command \"%s\"; did you mean \"%s\"?", shown.text, nearest);
+        return "; options stand behind the COMMAND, see adk-sandbox --help";
+    nearest = cli_nearest_name(name, names, ADK_COUNT(names));
+    if (nearest != NULL)
+        (void)snprintf(text, sizeof(shown) + 64, "; did you mean \"%s\"?", nearest);
+    else if (name[0] != '\0' && access(name, F_OK) == 0)
+        (void)snprintf(text, sizeof(shown) + 64, "; to run it: adk-sandbox run %s", cli_name_cstr(name, &shown));
     else
-        cli_message("unknown command \"%s\"; see adk-sandbox --help", shown.text);
+        return "; see adk-sandbox --help";
+    return text;
+}
+
+static int refuse_command(const char *name)
+{
+    char text[sizeof(struct cli_name) + 64];
+    struct cli_name shown;
+
+    cli_message("unknown %s \"%s\"%s", name[0] == '-' ? "option" : "command", cli_name_cstr(name, &shown),
+                way_out(name, text));
     return CLI_EXIT_USAGE;
 }
 
-static int print_help(void)
+static bool compose_overview(FILE *out, const void *data)
 {
-    ADK_AUTO_FREE char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return CLI_EXIT_FAILED;
+    (void)data;
     (void)fputs("Usage: adk-sandbox COMMAND [OPTION]...\n"
                 "Runs code that nobody has reviewed, and reports truthfully what happened.\n\nCommands:\n",
                 out);
@@ -80,40 +89,50 @@ static int print_help(void)
                 "  adk-sandbox doctor\n"
                 "\nEach command has its own --help. adk-sandbox(1) is the manual.\n",
                 out);
-    if (fclose(out) != 0)
-        return CLI_EXIT_FAILED;
-    return cli_put_stdout(adk_bytes_make(text, size));
+    return true;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* The overview is the help of `help` and `version` as well, which have no options of their own. */
 static int cmd_help(int argc, char **argv)
 {
     static char help[] = "--help";
     char *arguments[] = {help, NULL};
-    const struct cli_command *command = argc == 0 ? NULL : find_command(argv[0]);
+    const struct cli_command *command = NULL;
 
-    if (argc == 0 || (command != NULL && (command->run == cmd_help || command->run == cmd_version)))
-        return print_help();
+    if (argc > 1) {
+        cli_message("help: takes one COMMAND at most; see adk-sandbox --help");
+        return CLI_EXIT_USAGE;
+    }
+    if (argc == 0 || is_help(argv[0]))
+        return cli_put_composed(compose_overview, NULL);
+    command = find_command(argv[0]);
     if (command == NULL)
         return refuse_command(argv[0]);
     return command->run(1, arguments);
 }
 
+static bool compose_version(FILE *out, const void *data)
+{
+    (void)data;
+    return fprintf(out, "adk-sandbox %s (%s)\n", adk_version_cstr(), adk_engine_version_cstr()) > 0;
+}
+
 static int cmd_version(int argc, char **argv)
 {
-    ADK_AUTO_FREE char *text = NULL;
-    int size = 0;
+    struct cli_name shown;
 
-    (void)argv;
+    if (argc == 1 && is_help(argv[0]))
+        return cli_put_composed(compose_overview, NULL);
     if (argc > 0) {
-        cli_message("version: takes no arguments");
+        cli_message("version: takes no arguments, and \"%s\" is one", cli_name_cstr(argv[0], &shown));
         return CLI_EXIT_USAGE;
     }
-    size = asprintf(&text, "adk-sandbox %s (%s)\n", adk_version_cstr(), adk_engine_version_cstr());
-    if (size < 0) {
-        text = NULL;
-        return CLI_EXIT_FAILED;
-    }
-    return cli_put_stdout(adk_bytes_make(text, (size_t)size));
+    return cli_put_composed(compose_version, NULL);
 }
 
 static int cmd_completion(int argc, char **argv)
@@ -152,10 +171,10 @@ static int dispatch(int argc, char **argv)
         cli_message("COMMAND is missing; see adk-sandbox --help");
         return CLI_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return print_help();
+    if (is_help(argv[1]))
+        return cmd_help(argc - 2, argv + 2);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
-        return cmd_version(0, NULL);
+        return cmd_version(argc - 2, argv + 2);
     command = find_command(argv[1]);
     if (command == NULL)
         return refuse_command(argv[1]);

@@ -119,7 +119,15 @@ static void read_input(struct loop *loop)
     got = read(STDIN_FILENO, buf->data + buf->size, CHUNK_BYTES);
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (got <= 0) {
+    if (got < 0) { /* a terminal or a socket whose other end is gone: the end of input */
+        if (errno != EIO && errno != ECONNRESET) {
+            cli_message("cannot read standard input: %s", strerror(errno));
+            stop(loop, CLI_EXIT_FAILED);
+            return;
+        }
+        got = 0;
+    }
+    if (got == 0) {
         if (buf->size > 0 && adk__buf_append(buf, "\n", 1) == 0) /* the last line may lack its end */
             loop->lines.searched = loop->lines.searched < buf->size ? loop->lines.searched : buf->size - 1;
         end_input(loop);

@@ -17,14 +17,18 @@
 /* It has stopped: no further message waits for it. */
 static bool reader_stalled;
 
+bool cli_has_controls(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDERR_FILENO) == 1 && term != NULL && strcmp(term, "dumb") != 0;
+}
+
 bool cli_has_colour(void)
 {
     const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
 
-    if (no_color != NULL && *no_color != '\0')
-        return false;
-    return isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
+    return (no_color == NULL || *no_color == '\0') && cli_has_controls();
 }
 
 static void put_line(const char *prefix, const char *text)
@@ -91,6 +95,15 @@ int cli_fail(adk_error **ret_error, int code, int system_errno, const char *form
     }
     *ret_error = adk_error_new(code, system_errno, text);
     return code;
+}
+
+int cli_fail_about(const char *what, int code, adk_error *error, adk_error **ret_error)
+{
+    int failed = cli_fail(ret_error, code, error == NULL ? 0 : adk_error_system(error), "%s: %s", what,
+                          error == NULL ? "out of memory" : adk_error_message_cstr(error));
+
+    adk_error_free(error);
+    return failed;
 }
 
 int cli_code_of_path_error(int system_errno)

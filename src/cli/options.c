@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/cleanup.h"
 #include "cli/escape.h"
@@ -125,7 +126,13 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many letters must be inserted, left out or changed to make `b` of `a`; both at most NEAR_NAME_MAX long. */
+/* tolower() answers by locale. */
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many letters must be inserted, left out or changed, but for their case, to make `b` of `a`; both at most NEAR_NAME_MAX long. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[NEAR_NAME_MAX + 1];
@@ -138,7 +145,7 @@ static size_t edit_distance(const char *a, const char *b)
 
         row[0] = i;
         for (size_t j = 1; j <= b_size; j++) {
-            size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            size_t changed = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1);
 
             diagonal = row[j];
             row[j] = least_of(changed, least_of(row[j], row[j - 1]) + 1);
@@ -160,7 +167,7 @@ const char *cli_nearest_name(const char *word, const char *const *names, size_t 
 
         if (strlen(names[i]) > NEAR_NAME_MAX)
             continue;
-        if (size >= 2 && strncmp(names[i], word, size) == 0)
+        if (size >= 2 && strncasecmp(names[i], word, size) == 0)
             return names[i];
         distance = edit_distance(word, names[i]);
         if (distance < best || (distance == best && nearest == NULL)) {
@@ -197,11 +204,12 @@ static int fail_at(const struct cursor *cursor, enum step found, adk_error **ret
         return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: unknown option \"%s%s\"; did you mean \"--%s\"?", command,
                         dashes, name.text, suggested);
     if (found == STEP_UNKNOWN)
-        return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: unknown option \"%s%s\"", command, dashes, name.text);
+        return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: unknown option \"%s%s\"; see adk-sandbox %s --help", command,
+                        dashes, name.text, command);
     if (found == STEP_UNWANTED_VALUE)
         return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: --%s: takes no value", command, name.text);
-    return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: --%s: value %s is missing", command, cursor->option->long_name,
-                    cursor->option->value_name);
+    return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: --%s: value %s is missing; see adk-sandbox %s --help", command,
+                    cursor->option->long_name, cursor->option->value_name, command);
 }
 
 static int fail_value(const struct cursor *cursor, const char *wrong, adk_error **ret_error)
@@ -236,18 +244,18 @@ static const char *figure_from_text(enum cli_option_type type, const char *text,
 static int store_figure(const struct cursor *cursor, struct cli_figure *figure, adk_error **ret_error)
 {
     const struct cli_option *option = cursor->option;
+    uint64_t most = option->most == 0 ? UINT64_MAX : option->most;
     uint64_t value = 0;
     const char *wrong = figure_from_text(option->type, cursor->value, &value);
+    bool high = wrong == cli_too_large || value > most;
     char bound[CLI_FIGURE_SIZE];
-    char sentence[CLI_FIGURE_SIZE + 32];
+    char sentence[2 * CLI_FIGURE_SIZE + 32];
 
-    if (wrong != NULL)
+    if (wrong != NULL && !high)
         return fail_value(cursor, wrong, ret_error);
-    if (value < option->least || (option->most != 0 && value > option->most)) {
-        bool low = value < option->least;
-
-        (void)snprintf(sentence, sizeof(sentence), "must be at %s %s", low ? "least" : "most",
-                       figure_to_text(option->type, low ? option->least : option->most, bound));
+    if (high || value < option->least) {
+        (void)snprintf(sentence, sizeof(sentence), "must be at %s %s", high ? "most" : "least",
+                       figure_to_text(option->type, high ? most : option->least, bound));
         return fail_value(cursor, sentence, ret_error);
     }
     *figure = (struct cli_figure){true, value};
@@ -307,6 +315,16 @@ int cli_options_parse(const struct cli_option_table *table, int argc, char **arg
     }
     *ret_first = cursor.next;
     return ADK_OK;
+}
+
+int cli_options_end(const struct cli_option_table *table, int argc, char **argv, int first, adk_error **ret_error)
+{
+    struct cli_name shown;
+
+    if (first >= argc)
+        return ADK_OK;
+    return cli_fail(ret_error, ADK_E_INVALID, 0, "%s: takes no arguments, and \"%s\" is one", table->command,
+                    cli_name_cstr(argv[first], &shown));
 }
 
 bool cli_options_have_flag(const struct cli_option_table *table, int argc, char **argv, const char *long_name)

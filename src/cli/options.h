@@ -63,6 +63,9 @@ struct cli_option_table {
 int cli_options_parse(const struct cli_option_table *table, int argc, char **argv, void *settings, int *ret_first,
                       adk_error **ret_error);
 
+/** For a command that takes no arguments but options: ADK_E_INVALID where argv[first] is one. */
+int cli_options_end(const struct cli_option_table *table, int argc, char **argv, int first, adk_error **ret_error);
+
 /** Whether the flag stands among the options, however wrong they are otherwise: how shall the error be told? */
 bool cli_options_have_flag(const struct cli_option_table *table, int argc, char **argv, const char *long_name);
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "cli/escape.h"
+#include "cli/message.h"
 #include "cli/writer.h"
 
 #define LINE_PATIENCE_NS UINT64_C(1000000)
@@ -26,7 +27,7 @@ static void *say(void *data)
     uint64_t start_ns = adk__now_ns();
     struct cli_writer writer;
     struct cli_name shown;
-    char line[sizeof(shown) + 64];
+    char line[sizeof(shown) + 64]; /* `doing` is a word */
     unsigned seconds = 0;
 
     (void)cli_name_cstr(progress->name, &shown);
@@ -38,7 +39,7 @@ static void *say(void *data)
         if (pthread_cond_clockwait(&progress->done_changed, &progress->mutex, CLOCK_MONOTONIC, &next) != ETIMEDOUT)
             continue;
         seconds++;
-        (void)snprintf(line, sizeof(line), "\radk-sandbox: compiling %s: %u s ", shown.text, seconds);
+        (void)snprintf(line, sizeof(line), "\radk-sandbox: %s %s: %u s ", progress->doing, shown.text, seconds);
         put(&writer, line);
     }
     (void)pthread_mutex_unlock(&progress->mutex);
@@ -48,12 +49,12 @@ static void *say(void *data)
     return NULL;
 }
 
-bool cli_progress_start(struct cli_progress *progress, const char *name)
+bool cli_progress_start(struct cli_progress *progress, const char *doing, const char *name)
 {
-    if (isatty(STDERR_FILENO) != 1)
+    if (!cli_has_controls())
         return false;
     *progress = (struct cli_progress){
-        .name = name, .mutex = PTHREAD_MUTEX_INITIALIZER, .done_changed = PTHREAD_COND_INITIALIZER};
+        .doing = doing, .name = name, .mutex = PTHREAD_MUTEX_INITIALIZER, .done_changed = PTHREAD_COND_INITIALIZER};
     progress->started = pthread_create(&progress->thread, NULL, say, progress) == 0;
     return progress->started;
 }

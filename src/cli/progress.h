@@ -1,5 +1,5 @@
 /*
- * Progress: on a terminal, from the second second on, a line that says how long something has been compiled.
+ * Progress: on a terminal, from the second second on, a line that says how long something has been going on.
  */
 #ifndef ADK_CLI_PROGRESS_H
 #define ADK_CLI_PROGRESS_H
@@ -9,6 +9,7 @@
 
 /** Zero to begin with. */
 struct cli_progress {
+    const char *doing;
     const char *name;
     pthread_t thread;
     pthread_mutex_t mutex;
@@ -18,10 +19,10 @@ struct cli_progress {
 };
 
 /**
- * Begins to wait; `name` stays until the end. False where standard error is no terminal, or there is no thread for it:
- * then nothing is said.
+ * Begins to wait: "compiling", and what. Both texts stay until the end. False where standard error is no terminal that can
+ * take a line back, or there is no thread for it: then nothing is said.
  */
-bool cli_progress_start(struct cli_progress *progress, const char *name);
+bool cli_progress_start(struct cli_progress *progress, const char *doing, const char *name);
 
 /** Ends it and takes the line away. Fine more than once, and where nothing was started. */
 void cli_progress_stop(struct cli_progress *progress);

@@ -52,6 +52,7 @@ struct cli_run {
     adk_cancel *cancel;
     adk_backend *backend;
     adk_result *result;
+    const char *guessed;    /* the program, where neither --language nor its ending said what it is; else NULL */
     struct cli_notes notes; /* on what did not come back */
     int save_failed;        /* ADK_OK, or why something that came back could not be written */
     adk_error *save_error;
@@ -71,6 +72,9 @@ const char *cli_run_check_output_policy(const char *text);
  * arguments alone. Reads the files, so it may return CLI_INTERRUPTED.
  */
 int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_error);
+
+/** ADK_E_INVALID where the backend does not run the request's language at all. */
+int cli_run_check_backend(const struct cli_run *run, adk_error **ret_error);
 
 /** Sets the request's files and outputs, after a look at the host's side of them: part of cli_run_request(). */
 int cli_run_set_files(struct cli_run *run, adk_error **ret_error);

@@ -220,6 +220,16 @@ static int tell_run(struct cli_run *run)
     return 0;
 }
 
+/* Somebody's script, most likely. */
+static void tell_guess(const struct cli_run *run)
+{
+    struct cli_name shown;
+
+    if (run->guessed == NULL || adk_result_reason(run->result) != ADK_REASON_MALFORMED)
+        return;
+    cli_message("\"%s\" was taken for WebAssembly: --language names another", cli_name_cstr(run->guessed, &shown));
+}
+
 int cli_run_tell(struct cli_run *run)
 {
     int failed = 0;
@@ -227,6 +237,8 @@ int cli_run_tell(struct cli_run *run)
 
     cli_streams_finish(&run->streams, has_messages(run));
     failed = tell_run(run);
+    if (failed == 0)
+        tell_guess(run);
     cli_notes_tell(&run->notes);
     save_failed = tell_save_error(run);
     if (failed == 0 && run->settings.verbose)

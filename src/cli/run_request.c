@@ -55,17 +55,41 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
-static adk_language language_of(const struct cli_run_settings *settings, const char *path)
+static void set_language(struct cli_run *run, const char *path)
 {
     const char *dot = path == NULL ? NULL : strrchr(base_name(path), '.');
 
-    if (settings->language != NULL)
-        return adk_language_from_word(adk_bytes_from_cstr(settings->language));
-    for (size_t i = 0; dot != NULL && i < ADK_COUNT(endings); i++) {
-        if (strcasecmp(dot, endings[i].ending) == 0)
-            return endings[i].language;
+    run->request.language = ADK_LANGUAGE_WASM;
+    if (run->settings.language != NULL) {
+        run->request.language = adk_language_from_word(adk_bytes_from_cstr(run->settings.language));
+        return;
     }
-    return ADK_LANGUAGE_WASM;
+    for (size_t i = 0; dot != NULL && i < ADK_COUNT(endings); i++) {
+        if (strcasecmp(dot, endings[i].ending) == 0) {
+            run->request.language = endings[i].language;
+            return;
+        }
+    }
+    run->guessed = path == NULL ? "-c" : path;
+}
+
+int cli_run_check_backend(const struct cli_run *run, adk_error **ret_error)
+{
+    adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
+    char words[128] = "";
+
+    adk_backend_capabilities(run->backend, &capabilities);
+    if ((capabilities.languages >> run->request.language & 1) != 0)
+        return ADK_OK;
+    for (adk_language language = 1; adk_language_cstr(language) != NULL; language++) {
+        size_t size = strlen(words);
+
+        if ((capabilities.languages >> language & 1) != 0)
+            (void)snprintf(words + size, sizeof(words) - size, "%s%s", size == 0 ? "" : ", ",
+                           adk_language_cstr(language));
+    }
+    return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --language: this version does not support language %s, only %s",
+                    adk_language_cstr(run->request.language), words);
 }
 
 /* argv of the guest: the program's name, then what is left of ours. */
@@ -161,13 +185,16 @@ static int set_env(struct cli_run *run, adk_error **ret_error)
 /* One byte more than is allowed is read, so that the library says "too large". */
 static int read_code(struct cli_run *run, const char *path, adk_error **ret_error)
 {
+    adk_error *error = NULL;
     int failed = ADK_OK;
 
     if (path == NULL) {
         run->request.code = adk_bytes_from_cstr(run->settings.code);
         return ADK_OK;
     }
-    failed = cli_input_read(path, ADK_CODE_MAX_BYTES + 1, run->signals.wake_fd, &run->code, ret_error);
+    failed = cli_input_read(path, ADK_CODE_MAX_BYTES + 1, run->signals.wake_fd, &run->code, &error);
+    if (failed != ADK_OK)
+        return failed == CLI_INTERRUPTED ? failed : cli_fail_about("run", failed, error, ret_error);
     run->request.code = adk_bytes_make(run->code.data, run->code.size);
     return failed;
 }
@@ -175,13 +202,16 @@ static int read_code(struct cli_run *run, const char *path, adk_error **ret_erro
 static int read_stdin(struct cli_run *run, adk_error **ret_error)
 {
     const char *path = run->settings.stdin_path;
+    adk_error *error = NULL;
     struct cli_name name;
     int failed = ADK_OK;
 
     if (path == NULL)
         return ADK_OK;
-    failed = cli_input_read(path, INPUT_MAX_BYTES + 1, run->signals.wake_fd, &run->input, ret_error);
-    if (failed == ADK_OK && run->input.size > INPUT_MAX_BYTES)
+    failed = cli_input_read(path, INPUT_MAX_BYTES + 1, run->signals.wake_fd, &run->input, &error);
+    if (failed != ADK_OK)
+        return failed == CLI_INTERRUPTED ? failed : cli_fail_about("run: --stdin", failed, error, ret_error);
+    if (run->input.size > INPUT_MAX_BYTES)
         return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --stdin: \"%s\" is larger than 1GiB",
                         cli_name_cstr(path, &name));
     run->request.stdin_data = adk_bytes_make(run->input.data, run->input.size);
@@ -233,7 +263,7 @@ int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_
         return failed;
     used = path == NULL ? 0 : 1;
     set_limits(&run->settings, &run->request);
-    run->request.language = language_of(&run->settings, path);
+    set_language(run, path);
     failed = set_args(run, path == NULL ? "-c" : base_name(path), argc - used, argv + used, ret_error);
     if (failed == ADK_OK)
         failed = set_env(run, ret_error);

@@ -128,7 +128,7 @@ int cli_trace_open(struct cli_trace *trace, const char *path, adk_error **ret_er
         trace->own_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
         if (trace->own_fd < 0)
             return cli_fail(ret_error, cli_code_of_path_error(errno), errno, "run: --trace: cannot open \"%s\": %s",
-                            cli_name_cstr(path, &name), strerror(errno));
+                            cli_name_cstr(path, &name), errno == ENXIO ? "nobody reads from it" : strerror(errno));
         trace->fd = trace->own_fd;
     }
     if (!make_context(&trace->context))
@@ -164,7 +164,7 @@ int cli_trace_write(struct cli_trace *trace, adk_error **ret_error)
     failed = cli_writer_put(&writer, adk_bytes_make(line, (size_t)size), cli_deadline_in(TRACE_PATIENCE_NS));
     cli_writer_close(&writer);
     if (failed != 0)
-        return cli_fail(ret_error, ADK_E_SYSTEM, failed, "cannot write the trace: %s", strerror(failed));
+        return cli_fail(ret_error, ADK_E_SYSTEM, failed, "run: --trace: cannot write it: %s", strerror(failed));
     return ADK_OK;
 }
 

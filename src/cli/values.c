@@ -30,26 +30,32 @@ static const struct unit size_units[] = {
     {"GiB", UINT64_C(1) << 30},
 };
 
+const char cli_too_large[] = "is too large";
+
+static const char not_a_number[] = "is not a whole number";
+static const char not_a_duration[] = "is not a duration: give one such as 500ms, 2s or 1m";
+static const char not_a_size[] = "is not a size: give one such as 65536, 512KiB or 64MiB";
+static const char not_a_time[] = "is not a time: give one such as 2024-02-29T12:00:00Z, or nanoseconds since 1970";
+static const char too_late[] = "is too late: clocks end in April 2262";
+
 /* isdigit() answers by locale and takes an int with traps of its own. */
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-/* Reads digits at *cursor, at least one, and moves it behind them. */
-static const char *read_digits(const char **cursor, uint64_t *ret_number)
+/* Reads digits at *cursor, at least one, and moves it behind them; where there is none, `wrong` is what is wrong. */
+static const char *read_digits(const char **cursor, const char *wrong, uint64_t *ret_number)
 {
     uint64_t number = 0;
     const char *at = *cursor;
 
-    if (*at == '\0')
-        return "is empty";
     if (!is_digit(*at))
-        return "is not a number";
+        return wrong;
     for (; is_digit(*at); at++) {
         if (__builtin_mul_overflow(number, UINT64_C(10), &number) ||
             __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
-            return "is too large";
+            return cli_too_large;
     }
     *cursor = at;
     *ret_number = number;
@@ -68,12 +74,12 @@ static const struct unit *find_unit(const struct unit *units, size_t count, cons
 const char *cli_number_from_text(const char *text, uint64_t *ret_number)
 {
     uint64_t number = 0;
-    const char *wrong = read_digits(&text, &number);
+    const char *wrong = read_digits(&text, not_a_number, &number);
 
     if (wrong != NULL)
         return wrong;
     if (*text != '\0')
-        return "is not a number";
+        return not_a_number;
     *ret_number = number;
     return NULL;
 }
@@ -91,7 +97,7 @@ static const char *add_fraction(const char *digits, size_t count, uint64_t scale
         if (digit != 0 && worth == 0)
             return "is finer than a nanosecond";
         if (__builtin_add_overflow(*total, digit * worth, total))
-            return "is too large";
+            return cli_too_large;
         scale = worth;
     }
     return NULL;
@@ -123,7 +129,7 @@ const char *cli_duration_from_text(const char *text, uint64_t *ret_ns)
     const char *digits = NULL;
     size_t digits_count = 0;
     const struct unit *unit = NULL;
-    const char *wrong = read_digits(&text, &total);
+    const char *wrong = read_digits(&text, not_a_duration, &total);
 
     if (wrong == NULL)
         wrong = read_fraction(&text, &digits, &digits_count);
@@ -135,7 +141,7 @@ const char *cli_duration_from_text(const char *text, uint64_t *ret_ns)
     if (unit == NULL)
         return "has an unknown unit: ns, us, ms, s and m are known";
     if (__builtin_mul_overflow(total, unit->scale, &total))
-        return "is too large";
+        return cli_too_large;
     wrong = add_fraction(digits, digits_count, unit->scale, &total);
     if (wrong != NULL)
         return wrong;
@@ -147,15 +153,17 @@ const char *cli_size_from_text(const char *text, uint64_t *ret_bytes)
 {
     uint64_t bytes = 0;
     const struct unit *unit = NULL;
-    const char *wrong = read_digits(&text, &bytes);
+    const char *wrong = read_digits(&text, not_a_size, &bytes);
 
     if (wrong != NULL)
         return wrong;
+    if (*text == '.')
+        return "has a fraction: give a whole number, in a smaller unit if need be";
     unit = find_unit(size_units, ADK_COUNT(size_units), *text == '\0' ? "B" : text);
     if (unit == NULL)
         return "has an unknown unit: B, KiB, MiB and GiB are known";
     if (__builtin_mul_overflow(bytes, unit->scale, &bytes))
-        return "is too large";
+        return cli_too_large;
     *ret_bytes = bytes;
     return NULL;
 }
@@ -250,14 +258,13 @@ static const char *stamp_to_ns(const struct stamp *stamp, uint64_t *ret_ns)
         return "is before 1970";
     if (__builtin_mul_overflow((uint64_t)seconds, NS_PER_SECOND, &ns) ||
         __builtin_add_overflow(ns, stamp->fraction_ns, &ns) || ns > INT64_MAX)
-        return "is too late: clocks end in April 2262";
+        return too_late;
     *ret_ns = ns;
     return NULL;
 }
 
 static const char *rfc3339_from_text(const char *text, uint64_t *ret_ns)
 {
-    static const char not_a_time[] = "is not a time: give one such as 2024-02-29T12:00:00Z, or nanoseconds since 1970";
     struct stamp stamp = {0};
     const char *digits = NULL;
     size_t digits_count = 0;
@@ -283,10 +290,10 @@ const char *cli_time_from_text(const char *text, uint64_t *ret_ns)
     if (text[strspn(text, "0123456789")] != '\0')
         return rfc3339_from_text(text, ret_ns);
     wrong = cli_number_from_text(text, &ns);
-    if (wrong != NULL)
-        return wrong;
-    if (ns > INT64_MAX)
-        return "is too late: clocks end in April 2262";
+    if (wrong == not_a_number)
+        return not_a_time;
+    if (wrong == cli_too_large || ns > INT64_MAX)
+        return too_late;
     *ret_ns = ns;
     return NULL;
 }

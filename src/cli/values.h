@@ -2,14 +2,16 @@
  * The values of options, from text and to text: durations, sizes, times, numbers.
  *
  * All parsers are strict: no sign, no space, nothing before or after. They return NULL and write *ret_x, or return a
- * phrase that says what is wrong with the text, for a message such as `--timeout: "5": needs a unit`; then nothing
- * is written.
+ * phrase that says what is wrong with the text, for a message such as `--timeout: "5" needs a unit`; then nothing
+ * is written. The phrase for a number beyond 64 bits is cli_too_large itself: who knows of a bound names that.
  */
 #ifndef ADK_CLI_VALUES_H
 #define ADK_CLI_VALUES_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+extern const char cli_too_large[];
 
 /** Decimal digits and nothing else, 0 to 2^64 - 1. */
 const char *cli_number_from_text(const char *text, uint64_t *ret_number);

@@ -182,7 +182,7 @@ class Out(Files):
 
     def test_every_ending(self):
         endings = [(["exit", "7"], [], "exited", 7), (["trap"], [], "trapped", 134),
-                   (["loop"], ["-t", "500ms"], "timed_out", 124), (["loop"], ["--fuel", "10000000"], "fuel_exhausted", 124),
+                   (["loop"], ["-t", "2s"], "timed_out", 124), (["loop"], ["--fuel", "10000000"], "fuel_exhausted", 124),
                    (["grow", "60000", "trap"], [], "memory_limit", 137),
                    (["print", "12345678"], ["--output-limit=4", "--output-policy=stop"], "output_limit", 141)]
         for steps, options, outcome, status in endings:

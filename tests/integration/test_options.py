@@ -175,7 +175,7 @@ class Values(Options):
         self.refused("-l", "cobol", self.hello, words=["language", "cobol"])
         self.refused("-l", "WASM", self.hello, words=["language"])
         for word in ("rust", "command"):
-            self.refused("-l", word, self.hello, words=['backend "auto" does not support language ' + word])
+            self.refused("-l", word, self.hello, words=["does not support language " + word])
 
     def test_language_by_ending(self):
         for name, word in (("a.rs", "rust"), ("a.sh", "command")):

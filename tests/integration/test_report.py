@@ -126,7 +126,7 @@ class Errors(adk.Case):
 
     def test_a_language_that_there_is_not(self):
         report = self.failed(self.ran("run", "--json", "-l", "rust", "-c", "print(1)"), 2)
-        self.assertIn("backend \"auto\" does not support language rust", report["message"])
+        self.assertIn("does not support language rust", report["message"])
 
     def test_names_that_are_no_utf_8(self):
         report = self.failed(self.ran("run", "--json", b"/nonexistent/\xff\xfe\x1b"), 2)

