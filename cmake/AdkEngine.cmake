@@ -29,12 +29,26 @@ else()
         string(STRIP "${adk_cargo_says}" adk_cargo_says)
         message(FATAL_ERROR "cargo is too old: Rust ${adk_cargo_needed} or newer is needed, this is \"${adk_cargo_says}\" (rustup update stable).")
     endif()
+    # Messages of Rust's panics name source files: as parts of crates, not as places on the machine that built them. Said
+    # by the one variable in which paths may have spaces; what RUSTFLAGS asks for is kept.
+    if(DEFINED ENV{CARGO_HOME})
+        file(TO_CMAKE_PATH "$ENV{CARGO_HOME}" adk_cargo_home)
+    else()
+        file(TO_CMAKE_PATH "$ENV{HOME}/.cargo" adk_cargo_home)
+    endif()
+    string(ASCII 31 adk_between)
+    string(REGEX REPLACE " +" "${adk_between}" adk_rustflags "$ENV{RUSTFLAGS}")
+    foreach(remap "${adk_cargo_home}/registry/src=/crates" "${adk_engine_dir}=/engine/build"
+                  "${CMAKE_SOURCE_DIR}/engine=/engine")
+        string(APPEND adk_rustflags "${adk_between}--remap-path-prefix=${remap}")
+    endforeach()
+    string(REGEX REPLACE "^${adk_between}" "" adk_rustflags "${adk_rustflags}")
     set(adk_engine_archive ${adk_engine_dir}/release/libadk_engine.a)
     set(adk_engine_include ${adk_engine_dir}/include)
     add_custom_command(
         OUTPUT ${adk_engine_archive}
         COMMAND ${CMAKE_COMMAND} -E env CARGO_TARGET_DIR=${adk_engine_dir} ADK_ENGINE_INCLUDE=${adk_engine_include}
-                ${ADK_CARGO} build --release --locked
+                "CARGO_ENCODED_RUSTFLAGS=${adk_rustflags}" ${ADK_CARGO} build --release --locked
         COMMAND ${CMAKE_COMMAND} -E touch ${adk_engine_archive}
         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/engine
         DEPENDS ${CMAKE_SOURCE_DIR}/engine/Cargo.toml ${CMAKE_SOURCE_DIR}/engine/Cargo.lock
