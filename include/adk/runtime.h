@@ -58,11 +58,20 @@ typedef struct adk_runtime_options {
     /** How modules are compiled and run, interpreters included; NULL: all defaults. A disk cache saves the seconds that
      * compiling an interpreter takes. */
     const adk_wasm_options *wasm;
+    uint32_t flags; /**< ADK_RUNTIME_* bits */
+    uint32_t reserved;
 } adk_runtime_options;
-#define ADK_RUNTIME_OPTIONS_INIT                \
-    {                                           \
-        sizeof(adk_runtime_options), NULL, NULL \
+#define ADK_RUNTIME_OPTIONS_INIT                      \
+    {                                                 \
+        sizeof(adk_runtime_options), NULL, NULL, 0, 0 \
     }
+
+/** Bits of adk_runtime_options.flags. */
+enum {
+    /** Runs programs in this process, each in an interpreter that starts anew: isolation "wasm", and some 30 to 100 ms a run.
+     * Without this, that is so only where there is no helper program. */
+    ADK_RUNTIME_IN_PROCESS = 1u << 0
+};
 
 /**
  * The runtime at a place in the list of those the library knows, from 0; NULL behind the last.

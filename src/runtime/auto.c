@@ -10,7 +10,7 @@
 #include "core/backend.h"
 #include "core/error.h"
 #include "runtime/manifest.h"
-#include "runtime/settings.h"
+#include "runtime/open.h"
 
 #define LANGUAGES_MAX 32
 

@@ -1,240 +1,69 @@
 /*
- * Running a program in an interpreter: the request for the program becomes one for the interpreter's module.
+ * Opening a runtime, warm or cold; and its warm image (worker/image.h): the interpreter with its driver, and with a library
+ * where its language needs one.
  *
- * The interpreter is started with the driver; program, arguments and environment lie in files of the run's tree, where the
- * driver finds and removes them (src/runtime/drivers). A run is thus as any other of the WebAssembly backend's, with its
- * deadline, budget and outcomes.
+ * No fallback is silent. Who has a worker gets runs in processes of their own, or an error that says why not; only where
+ * there is none at all, or none is wanted, does a program run in this process, and its isolation says so.
  */
-#include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "core/error.h"
-#include "core/result.h"
-#include "runtime/settings.h"
+#include "runtime/open.h"
 #include "runtime/store.h"
+#include "worker/image.h"
+#include "worker/protocol.h"
 
-#define FILE_CODE    "/.adk/run" /* where the interpreter stops once it is warm */
-#define FILE_ARGS    "/.adk/args"
-#define FILE_ENV     "/.adk/env"
-#define FILE_LIBRARY "/.adk/library.js"
-#define FILES_ADDED  5
-#define SEED_BYTES   16
+#define FILE_LIBRARY ADK__CHECKPOINT_DIR "/library.js"
+#define FILES_MAX    2
 
-struct runtime {
-    const adk_runtime *manifest;
-    adk_backend *wasm;
-    adk__buf code;    /* the interpreter's module */
-    adk__buf library; /* what a language has beyond that; empty where there is nothing */
-    pthread_mutex_t mutex;
-    _Atomic(adk_wasm_module *) module; /* prepared, once a run has compiled it */
-};
-
-/* A program's run, as one of the interpreter. */
-struct job {
-    adk_request request;
-    adk_file *files;
-    adk__buf args;
-    adk__buf env;
-    adk_bytes words[ADK__RUNTIME_ARGS_MAX + 1];
-};
-
-static int add_word(adk__buf *buf, adk_bytes word)
-{
-    int failed = adk__buf_append(buf, word.data, word.size);
-
-    return failed ? failed : adk__buf_append(buf, "", 1);
-}
-
-/* What a language's own generator starts from, where that cannot ask the system: the first argument. */
-static int add_seed(const adk_request *request, adk__buf *args)
-{
-    uint8_t seed[crypto_generichash_BYTES_MIN];
-    char text[2 * SEED_BYTES + 1];
-
-    _Static_assert(sizeof(seed) >= SEED_BYTES, "a hash is as long as a seed");
-    if ((request->flags & ADK_REQUEST_SEED) != 0)
-        (void)crypto_generichash(seed, sizeof(seed), (const uint8_t *)&request->random_seed,
-                                 sizeof(request->random_seed), NULL, 0);
-    else
-        randombytes_buf(seed, sizeof(seed));
-    (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
-    return add_word(args, adk_bytes_from_cstr(text));
-}
-
-static int set_words(const adk_request *request, struct job *job)
-{
-    int failed = add_seed(request, &job->args);
-
-    for (size_t i = 0; i < request->args_count && !failed; i++)
-        failed = add_word(&job->args, request->args[i]);
-    for (size_t i = 0; i < request->env_count && !failed; i++) {
-        failed = adk__buf_append(&job->env, request->env[i].name.data, request->env[i].name.size);
-        if (!failed)
-            failed = adk__buf_append(&job->env, "=", 1);
-        if (!failed)
-            failed = add_word(&job->env, request->env[i].value);
-    }
-    return failed;
-}
-
-static int set_files(const struct runtime *r, const adk_request *request, struct job *job)
-{
-    const adk_runtime *manifest = r->manifest;
-    const size_t added = r->library.size == 0 ? FILES_ADDED - 1 : FILES_ADDED;
-    const adk_bytes driver = adk_bytes_make(manifest->driver->data, manifest->driver->size);
-    const adk_file own[FILES_ADDED] = {
-        {adk_bytes_from_cstr(manifest->driver_path_cstr), driver, NULL},
-        {adk_bytes_from_cstr(FILE_CODE), request->code, NULL},
-        {adk_bytes_from_cstr(FILE_ARGS), adk_bytes_make(job->args.data, job->args.size), NULL},
-        {adk_bytes_from_cstr(FILE_ENV), adk_bytes_make(job->env.data, job->env.size), NULL},
-        {adk_bytes_from_cstr(FILE_LIBRARY), adk_bytes_make(r->library.data, r->library.size), NULL},
-    };
-
-    job->files = calloc(request->files_count + FILES_ADDED, sizeof(*job->files));
-    if (job->files == NULL)
-        return -ENOMEM;
-    if (request->files_count > 0)
-        memcpy(job->files, request->files, request->files_count * sizeof(*job->files));
-    memcpy(job->files + request->files_count, own, added * sizeof(*own));
-    job->request.files = job->files;
-    job->request.files_count = request->files_count + added;
-    return 0;
-}
-
-static void set_command_line(const adk_runtime *manifest, struct job *job)
-{
-    size_t count = 0;
-
-    while (count < ADK__RUNTIME_ARGS_MAX && manifest->args[count] != NULL) {
-        job->words[count] = adk_bytes_from_cstr(manifest->args[count]);
-        count++;
-    }
-    job->words[count++] = adk_bytes_from_cstr(manifest->driver_path_cstr);
-    job->request.args = job->words;
-    job->request.args_count = count;
-}
-
-static int make_job(const struct runtime *r, const adk_request *request, struct job *job, adk_error **ret_error)
-{
-    job->request = *request;
-    job->request.language = ADK_LANGUAGE_WASM;
-    job->request.env = NULL;
-    job->request.env_count = 0;
-    job->request.on_trace = NULL;
-    job->request.module = atomic_load(&r->module);
-    job->request.code = (adk_bytes){NULL, 0};
-    if (job->request.module == NULL)
-        job->request.code = adk_bytes_make(r->code.data, r->code.size);
-    set_command_line(r->manifest, job);
-    if (set_words(request, job) != 0 || set_files(r, request, job) != 0)
-        return adk__fail_nomem(ret_error);
-    return ADK_OK;
-}
-
-static void free_job(struct job *job)
-{
-    free(job->files);
-    adk__buf_free(&job->args);
-    adk__buf_free(&job->env);
-}
-
-/* The module is compiled by now: further runs need not even look it up. Where that fails, they do. */
-static void prepare(struct runtime *r)
-{
-    adk_wasm_module *module = NULL;
-
-    if (atomic_load(&r->module) != NULL || pthread_mutex_trylock(&r->mutex) != 0)
-        return;
-    if (atomic_load(&r->module) == NULL &&
-        adk_wasm_module_new(r->wasm, adk_bytes_make(r->code.data, r->code.size), &module, NULL) == ADK_OK)
-        atomic_store(&r->module, module);
-    (void)pthread_mutex_unlock(&r->mutex);
-}
-
-static int execute(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
+int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *settings, adk_backend **ret_backend,
                    adk_error **ret_error)
 {
-    struct runtime *r = state;
-    uint64_t start_ns = adk__now_ns();
-    struct job job = {.args = ADK__BUF_INIT((size_t)1 << 30), .env = ADK__BUF_INIT((size_t)1 << 30)};
-    uint64_t spent_ns;
-    int code;
+    const adk_runtime *base = adk__runtime_base(runtime);
+    const adk_bytes driver = adk_bytes_make(runtime->driver->data, runtime->driver->size);
+    adk_file files[FILES_MAX] = {{adk_bytes_from_cstr(runtime->driver_path_cstr), driver, NULL}};
+    adk_bytes args[ADK__RUNTIME_ARGS_MAX + 1];
+    uint8_t hash[ADK__SOURCE_HASH_BYTES];
+    adk__runtime_image image = {.name_cstr = runtime->info.name_cstr,
+                                .languages = runtime->info.languages,
+                                .module_hash = hash,
+                                .args = args,
+                                .args_count = adk__runtime_command(runtime, args),
+                                .files = files,
+                                .files_count = 1,
+                                .memory_default_bytes = runtime->info.memory_default_bytes};
+    adk__buf library = ADK__BUF_INIT(0);
+    ADK_AUTO_FREE char *path = NULL;
+    int code = adk__store_find(base, settings->directory, &path, ret_error);
 
-    if (request->module != NULL)
-        return adk__fail(ret_error, ADK_E_INVALID, 0, "a prepared module is no program in %s",
-                         adk_language_cstr(request->language));
-    code = make_job(r, request, &job, ret_error);
-    spent_ns = adk__now_ns() - start_ns;
-    job.request.timeout_ns = request->timeout_ns > spent_ns ? request->timeout_ns - spent_ns : 1;
+    if (code == ADK_OK &&
+        sodium_hex2bin(hash, sizeof(hash), base->file_blake2b_cstr, 2 * sizeof(hash), NULL, NULL, NULL) != 0)
+        code = adk__fail(ret_error, ADK_E_INTERNAL, 0, "the hash of the runtime \"%s\"", base->info.name_cstr);
+    if (code == ADK_OK && runtime != base) {
+        code = adk__store_read_pinned(runtime, settings->directory, &library, ret_error);
+        files[1] = (adk_file){adk_bytes_from_cstr(FILE_LIBRARY), adk_bytes_make(library.data, library.size), NULL};
+        image.files_count = 2;
+    }
+    image.module_cstr = path;
     if (code == ADK_OK)
-        code = adk_backend_execute(r->wasm, &job.request, cancel, ret_result, ret_error);
-    free_job(&job);
-    if (code != ADK_OK)
-        return code;
-    (*ret_result)->limits.timeout_ns = request->timeout_ns; /* as it was given, not what was left of it */
-    if (adk_result_outcome(*ret_result) == ADK_OUTCOME_EXITED)
-        prepare(r);
+        code = adk__runtime_backend_new(&image, &settings->wasm, ret_backend, ret_error);
+    adk__buf_free(&library);
     return code;
 }
 
-static void destroy(void *state)
-{
-    struct runtime *r = state;
-
-    if (r == NULL)
-        return;
-    adk_wasm_module_free(atomic_load(&r->module));
-    adk_backend_free(r->wasm);
-    adk__buf_free(&r->code);
-    adk__buf_free(&r->library);
-    (void)pthread_mutex_destroy(&r->mutex);
-    free(r);
-}
-
-static int new_runtime(const adk_runtime *manifest, struct runtime **ret_runtime, adk_error **ret_error)
-{
-    struct runtime *r = calloc(1, sizeof(*r));
-    int failed = r == NULL ? ENOMEM : pthread_mutex_init(&r->mutex, NULL);
-
-    if (failed) {
-        free(r);
-        return adk__fail_nomem(ret_error);
-    }
-    r->manifest = manifest;
-    r->code = (adk__buf)ADK__BUF_INIT(0);
-    r->library = (adk__buf)ADK__BUF_INIT(0);
-    *ret_runtime = r;
-    return ADK_OK;
-}
-
-int adk__runtime_open(const adk_runtime *manifest, const adk__runtime_settings *settings, adk_backend **ret_backend,
+int adk__runtime_open(const adk_runtime *runtime, const adk__runtime_settings *settings, adk_backend **ret_backend,
                       adk_error **ret_error)
 {
-    const adk_backend_ops ops = {sizeof(ops), execute, destroy};
-    adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
-    struct runtime *r = NULL;
-    int code = new_runtime(manifest, &r, ret_error);
+    ADK_AUTO_FREE char *worker = NULL;
 
-    if (code == ADK_OK)
-        code = adk__store_read(adk__runtime_base(manifest), settings->directory, &r->code, ret_error);
-    if (code == ADK_OK && manifest->info.needs_cstr != NULL)
-        code = adk__store_read(manifest, settings->directory, &r->library, ret_error);
-    if (code == ADK_OK)
-        code = adk_wasm_backend_new(&settings->wasm, &r->wasm, ret_error);
-    if (code == ADK_OK) {
-        adk_backend_capabilities(r->wasm, &capabilities);
-        capabilities.languages = manifest->info.languages;
-        code = adk_backend_new(&ops, r, manifest->info.name_cstr, &capabilities, ret_backend, ret_error);
-    }
-    if (code != ADK_OK)
-        destroy(r);
-    return code;
+    if ((settings->flags & ADK_RUNTIME_IN_PROCESS) != 0)
+        return adk__cold_open(runtime, settings, ret_backend, ret_error);
+    if (adk__worker_find(settings->wasm.worker_cstr, &worker) != 0)
+        return adk__fail_nomem(ret_error);
+    return worker != NULL ? adk__warm_open(runtime, settings, ret_backend, ret_error)
+                          : adk__cold_open(runtime, settings, ret_backend, ret_error);
 }
 
 int adk_runtime_backend_new(const adk_runtime *runtime, const adk_runtime_options *options, adk_backend **ret_backend,

@@ -33,6 +33,7 @@ static const adk_runtime runtimes[] = {
         .file_cstr = "python-3.12.0.wasm",
         .file_bytes = 26267205,
         .file_sha256_cstr = "ce13f5ae84e51b3ebf9566b4367d15cfb3cb08265fe05e3de23d9fea5794c8fe",
+        .file_blake2b_cstr = "4a6d16b3d6c824241c2c6f9195bcd18fceeaf11d45649a03439e902b88b1a633",
         .edits = {{14127, 2, 2, {0xa0, 0x01}, {0xe0, 0x01}}, /* 160 pages become 224 */
                   {14130, 1, 1, {8}, {9}},
                   {14135, 3, 4, {0x80, 0x80, 0x20}, {0xf0, 0xff, 0xff, 0x06}}},
@@ -57,6 +58,7 @@ static const adk_runtime runtimes[] = {
         .file_cstr = "quickjs-0.11.0.wasm",
         .file_bytes = 1427672,
         .file_sha256_cstr = "9f648d4dc32577e78a14da20352ed7342303076974843736fb25e699b465fe26",
+        .file_blake2b_cstr = "6d1e121d0d9f0ec22853f8af9bd07dea1573ecd5def6037e5524c5ecddc73055",
         .edits = {{3184, 1, 1, {3}, {67}}, /* 3 pages become 67 */
                   {3186, 1, 1, {13}, {14}},
                   {3191, 3, 4, {0xa0, 0xe4, 0x0b}, {0xf0, 0xff, 0x8b, 0x02}}},
@@ -83,6 +85,7 @@ static const adk_runtime runtimes[] = {
         .file_cstr = "sucrase-3.35.1.js",
         .file_bytes = 561375,
         .file_sha256_cstr = "3aba07da57008c0ab57236ded4c0620dcd5b398d0c0d8cb3a2992b927b1fde64",
+        .file_blake2b_cstr = "3e9e5b8459b89c8c210a10cbd9c82b5e76749aa9ce09b05b9ec7780a88346981",
         .driver = &adk__driver_javascript,
         .driver_path_cstr = "/.adk/driver.js",
         .args = {"qjs", "--std", "--script"},
@@ -111,6 +114,18 @@ void adk_runtime_describe(const adk_runtime *runtime, adk_runtime_info *ret_info
 const adk_runtime *adk__runtime_base(const adk_runtime *runtime)
 {
     return runtime->info.needs_cstr == NULL ? runtime : adk_runtime_find(runtime->info.needs_cstr);
+}
+
+size_t adk__runtime_command(const adk_runtime *runtime, adk_bytes words[ADK__RUNTIME_ARGS_MAX + 1])
+{
+    size_t count = 0;
+
+    while (count < ADK__RUNTIME_ARGS_MAX && runtime->args[count] != NULL) {
+        words[count] = adk_bytes_from_cstr(runtime->args[count]);
+        count++;
+    }
+    words[count++] = adk_bytes_from_cstr(runtime->driver_path_cstr);
+    return count;
 }
 
 const adk_runtime *adk__runtime_for(adk_language language)

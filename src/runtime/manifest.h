@@ -31,7 +31,8 @@ struct adk_runtime {
     const char *except_cstr; /* where the member is a directory: what of it is left out */
     const char *file_cstr;   /* its name in the directory of runtimes */
     uint64_t file_bytes;
-    const char *file_sha256_cstr; /* of the member with its edits */
+    const char *file_sha256_cstr;  /* of the member with its edits */
+    const char *file_blake2b_cstr; /* the same by BLAKE2b-256: quicker, and what compiled code is kept by */
     adk__edit edits[ADK__RUNTIME_EDITS_MAX];
     const adk__driver *driver;
     const char *driver_path_cstr; /* in the guest */
@@ -40,6 +41,9 @@ struct adk_runtime {
 
 /** The runtime whose interpreter it uses: itself, or the one it needs. */
 const adk_runtime *adk__runtime_base(const adk_runtime *runtime);
+
+/** The interpreter's command line, with the driver; the number of words. */
+size_t adk__runtime_command(const adk_runtime *runtime, adk_bytes words[ADK__RUNTIME_ARGS_MAX + 1]);
 
 /** The runtime that speaks a language, or NULL. */
 const adk_runtime *adk__runtime_for(adk_language language);

@@ -9,6 +9,7 @@
 #include <adk/runtime.h>
 
 typedef struct adk__runtime_settings {
+    uint32_t flags;        /* ADK_RUNTIME_* bits */
     char *directory;       /* NULL: the default */
     adk_wasm_options wasm; /* what goes for interpreters: without entry and host functions */
     char *worker;
@@ -20,9 +21,5 @@ typedef struct adk__runtime_settings {
 ADK_MUST_USE int adk__runtime_settings_read(const adk_runtime_options *given, adk__runtime_settings *ret_settings,
                                             adk_error **ret_error);
 void adk__runtime_settings_free(adk__runtime_settings *settings);
-
-/** As adk_runtime_backend_new(). */
-ADK_MUST_USE int adk__runtime_open(const adk_runtime *runtime, const adk__runtime_settings *settings,
-                                   adk_backend **ret_backend, adk_error **ret_error);
 
 #endif

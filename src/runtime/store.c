@@ -148,23 +148,46 @@ static bool is_sound(const adk_runtime *runtime, const struct stat *status)
            (status->st_mode & (S_IWGRP | S_IWOTH)) == 0 && (uint64_t)status->st_size == runtime->file_bytes;
 }
 
-int adk__store_read(const adk_runtime *runtime, const char *directory, adk__buf *content, adk_error **ret_error)
+/* Takes no path of its own: the caller has it, and closes *ret_fd. */
+static int open_sound(const adk_runtime *runtime, const char *path, int *ret_fd, adk_error **ret_error)
 {
-    ADK_AUTO_FREE char *path = NULL;
-    ADK_AUTO_CLOSE int fd = -1;
+    ADK_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     struct stat status;
-    int failed;
-    int code = adk_runtime_path(runtime, directory, &path, ret_error);
 
-    if (code != ADK_OK)
-        return code;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return fail_unavailable(runtime, "is not installed", ret_error);
     if (fd < 0)
         return fail_path(ret_error, ADK_E_UNAVAILABLE, errno, "cannot open the runtime", path);
     if (fstat(fd, &status) != 0 || !is_sound(runtime, &status))
         return fail_unavailable(runtime, "is damaged, or others can write to it", ret_error);
+    *ret_fd = adk__take_fd(&fd);
+    return ADK_OK;
+}
+
+int adk__store_find(const adk_runtime *runtime, const char *directory, char **ret_path, adk_error **ret_error)
+{
+    ADK_AUTO_FREE char *path = NULL;
+    ADK_AUTO_CLOSE int fd = -1;
+    int code = adk_runtime_path(runtime, directory, &path, ret_error);
+
+    if (code == ADK_OK)
+        code = open_sound(runtime, path, &fd, ret_error);
+    if (code == ADK_OK)
+        *ret_path = adk__take_ptr(path);
+    return code;
+}
+
+int adk__store_read(const adk_runtime *runtime, const char *directory, adk__buf *content, adk_error **ret_error)
+{
+    ADK_AUTO_FREE char *path = NULL;
+    ADK_AUTO_CLOSE int fd = -1;
+    int failed;
+    int code = adk_runtime_path(runtime, directory, &path, ret_error);
+
+    if (code == ADK_OK)
+        code = open_sound(runtime, path, &fd, ret_error);
+    if (code != ADK_OK)
+        return code;
     content->max = (size_t)runtime->file_bytes;
     failed = read_all(fd, runtime->file_bytes, content);
     if (failed == ENOMEM)
@@ -172,6 +195,22 @@ int adk__store_read(const adk_runtime *runtime, const char *directory, adk__buf 
     if (failed || content->size != runtime->file_bytes)
         return fail_unavailable(runtime, "is damaged", ret_error);
     return ADK_OK;
+}
+
+int adk__store_read_pinned(const adk_runtime *runtime, const char *directory, adk__buf *content, adk_error **ret_error)
+{
+    uint8_t hash[crypto_generichash_BYTES];
+    char text[2 * sizeof(hash) + 1];
+    int code = adk__store_read(runtime, directory, content, ret_error);
+
+    if (code != ADK_OK)
+        return code;
+    if (sodium_init() < 0)
+        return adk__fail(ret_error, ADK_E_SYSTEM, 0, "libsodium's sodium_init");
+    (void)crypto_generichash(hash, sizeof(hash), content->data, content->size, NULL, 0);
+    if (strcmp(sodium_bin2hex(text, sizeof(text), hash, sizeof(hash)), runtime->file_blake2b_cstr) == 0)
+        return ADK_OK;
+    return fail_unavailable(runtime, "is not as pinned, byte for byte", ret_error);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------ */

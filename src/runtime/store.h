@@ -20,6 +20,14 @@ ADK_MUST_USE int adk__store_directory(const char *given, char **ret_path, adk_er
 ADK_MUST_USE int adk__store_read(const adk_runtime *runtime, const char *directory, adk__buf *content,
                                  adk_error **ret_error);
 
+/** The same, and each byte is as pinned: by BLAKE2b-256, which is quicker than what a person compares. */
+ADK_MUST_USE int adk__store_read_pinned(const adk_runtime *runtime, const char *directory, adk__buf *content,
+                                        adk_error **ret_error);
+
+/** Looks at owner, mode and size alone. The caller frees *ret_path with free(). As adk__store_read(). */
+ADK_MUST_USE int adk__store_find(const adk_runtime *runtime, const char *directory, char **ret_path,
+                                 adk_error **ret_error);
+
 /** Keeps a runtime's file, in one step. ADK_E_SYSTEM, ADK_E_NOMEM. */
 ADK_MUST_USE int adk__store_write(const adk_runtime *runtime, const char *directory, adk_bytes content,
                                   adk_error **ret_error);

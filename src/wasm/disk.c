@@ -47,24 +47,43 @@ struct adk__disk {
 
 /* ---- names -------------------------------------------------------------------------------------------------------- */
 
-bool adk__disk_name_of(adk_bytes code, uint64_t configuration, adk__interrupt *interrupt, adk__disk_name *ret_name)
+bool adk__source_hash(adk_bytes code, adk__interrupt *interrupt, uint8_t ret_hash[ADK__SOURCE_HASH_BYTES])
 {
-    char versions[256];
     const uint8_t *data = code.data;
-    uint8_t hash[crypto_generichash_BYTES];
     crypto_generichash_state state;
 
-    (void)snprintf(versions, sizeof(versions), "adk-sandbox %s, %s, %016llx, %zu bytes: ", adk_version_cstr(),
-                   adk_engine_version_cstr(), (unsigned long long)configuration, code.size);
-    (void)crypto_generichash_init(&state, NULL, 0, sizeof(hash));
-    (void)crypto_generichash_update(&state, (const uint8_t *)versions, strlen(versions));
+    (void)crypto_generichash_init(&state, NULL, 0, ADK__SOURCE_HASH_BYTES);
     for (size_t at = 0; at < code.size; at += STEP_BYTES) {
         if (adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
             return false;
         (void)crypto_generichash_update(&state, data + at, code.size - at < STEP_BYTES ? code.size - at : STEP_BYTES);
     }
-    (void)crypto_generichash_final(&state, hash, sizeof(hash));
-    (void)sodium_bin2hex(ret_name->text, sizeof(ret_name->text), hash, sizeof(hash));
+    (void)crypto_generichash_final(&state, ret_hash, ADK__SOURCE_HASH_BYTES);
+    return true;
+}
+
+void adk__disk_name_for(const uint8_t hash[ADK__SOURCE_HASH_BYTES], uint64_t configuration, adk__disk_name *ret_name)
+{
+    uint8_t named[crypto_generichash_BYTES];
+    crypto_generichash_state state;
+    char versions[256];
+
+    (void)snprintf(versions, sizeof(versions), "adk-sandbox %s, %s, %016llx: ", adk_version_cstr(),
+                   adk_engine_version_cstr(), (unsigned long long)configuration);
+    (void)crypto_generichash_init(&state, NULL, 0, sizeof(named));
+    (void)crypto_generichash_update(&state, (const uint8_t *)versions, strlen(versions));
+    (void)crypto_generichash_update(&state, hash, ADK__SOURCE_HASH_BYTES);
+    (void)crypto_generichash_final(&state, named, sizeof(named));
+    (void)sodium_bin2hex(ret_name->text, sizeof(ret_name->text), named, sizeof(named));
+}
+
+bool adk__disk_name_of(adk_bytes code, uint64_t configuration, adk__interrupt *interrupt, adk__disk_name *ret_name)
+{
+    uint8_t hash[ADK__SOURCE_HASH_BYTES];
+
+    if (!adk__source_hash(code, interrupt, hash))
+        return false;
+    adk__disk_name_for(hash, configuration, ret_name);
     return true;
 }
 

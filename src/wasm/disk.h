@@ -37,7 +37,15 @@ ADK_MUST_USE int adk__disk_open(const char *directory, const char *key_path, uin
                                 adk_error **ret_error);
 void adk__disk_close(adk__disk *disk);
 
-/** The name of what `code` compiles to in a configuration. False where the interrupt said stop. */
+#define ADK__SOURCE_HASH_BYTES 32
+
+/** A source's BLAKE2b-256, by which it is named. False where the interrupt said stop. */
+bool adk__source_hash(adk_bytes code, adk__interrupt *interrupt, uint8_t ret_hash[ADK__SOURCE_HASH_BYTES]);
+
+/** The name of what the source of this hash compiles to in a configuration. */
+void adk__disk_name_for(const uint8_t hash[ADK__SOURCE_HASH_BYTES], uint64_t configuration, adk__disk_name *ret_name);
+
+/** Both in one. False where the interrupt said stop. */
 bool adk__disk_name_of(adk_bytes code, uint64_t configuration, adk__interrupt *interrupt, adk__disk_name *ret_name);
 
 /** Whether there is a file of that name. */

@@ -15,7 +15,6 @@
 #include "wasm/engine.h"
 #include "wasm/prepared.h"
 #include "wasm/reaper.h"
-#include "wasm/stack.h"
 #include "worker/runner.h"
 
 #define RENEW_RUNS 10000
@@ -26,6 +25,7 @@ struct armoured {
     adk__codes *codes;
     char *path;
     char *entry;
+    uint64_t stack_bytes;
     uint64_t prepare_timeout_ns;
     pthread_mutex_t mutex; /* of making pools */
     adk__pool *pools[ADK__FLAVOURS];
@@ -35,6 +35,7 @@ static int pool_of(struct armoured *armoured, uint32_t flavour, adk__pool **ret_
 {
     const adk__pool_setup setup = {.path_cstr = armoured->path,
                                    .entry_cstr = armoured->entry,
+                                   .stack_bytes = armoured->stack_bytes,
                                    .flavour = flavour,
                                    .is_narrow = adk__codes_is_narrow(armoured->codes),
                                    .exchange_fd = -1,
@@ -70,7 +71,7 @@ static int run_code(adk__runner *runner, struct armoured *armoured, adk__pool *p
                     adk_error **ret_error)
 {
     const adk_wasm_module *prepared = runner->request->module;
-    adk__codes_wish wish = {flavour, 0, runner->request->code, &runner->interrupt, NULL};
+    adk__codes_wish wish = {.flavour = flavour, .source = runner->request->code, .interrupt = &runner->interrupt};
     adk__refusal refusal = ADK__REFUSAL_INIT;
     adk_usage *usage = &runner->result->usage;
     adk__code *found = NULL;
@@ -138,7 +139,7 @@ bool adk__armoured_is(const adk_backend *backend)
 static int prepare(struct armoured *armoured, adk_bytes source, adk__interrupt *interrupt, adk__code **ret_code,
                    adk_error **ret_error)
 {
-    adk__codes_wish wish = {0, 0, source, interrupt, NULL};
+    adk__codes_wish wish = {.source = source, .interrupt = interrupt};
     adk__refusal refusal = ADK__REFUSAL_INIT;
     adk__pool *pool = NULL;
     adk_cache_state state;
@@ -213,9 +214,7 @@ static int open_parts(struct armoured *armoured, const adk_wasm_options *options
 {
     if (options->host_functions_count > 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "host functions cannot be called from another process");
-    if (options->stack_bytes > ADK__GUEST_STACK_BYTES)
-        return adk__fail(ret_error, ADK_E_INVALID, 0, "a guest's stack in another process has %zu bytes",
-                         ADK__GUEST_STACK_BYTES);
+    armoured->stack_bytes = options->stack_bytes;
     armoured->prepare_timeout_ns = options->prepare_timeout_ns;
     armoured->entry = strdup(options->entry_cstr);
     if (armoured->entry == NULL || adk__worker_find(options->worker_cstr, &armoured->path) != 0)

@@ -15,8 +15,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,7 +37,8 @@
 #include "worker/protocol.h"
 #include "worker/walls.h"
 
-#define TICK_NS 500000
+#define TICK_NS    500000
+#define SEED_BYTES 16
 
 static struct {
     int channel;
@@ -322,6 +325,22 @@ static int add_file(adk__vfs *vfs, const char *path, const void *data, size_t si
     return failed;
 }
 
+/* What a language's own generator starts from, where that cannot ask the system. */
+static int add_seed(const adk_request *request, adk__buf *args)
+{
+    uint8_t seed[crypto_generichash_BYTES_MIN];
+    char text[2 * SEED_BYTES + 1];
+
+    _Static_assert(sizeof(seed) >= SEED_BYTES, "a hash is as long as a seed");
+    if ((request->flags & ADK_REQUEST_SEED) != 0)
+        (void)crypto_generichash(seed, sizeof(seed), (const uint8_t *)&request->random_seed,
+                                 sizeof(request->random_seed), NULL, 0);
+    else if (getrandom(seed, SEED_BYTES, 0) != SEED_BYTES)
+        return -EIO;
+    (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
+    return joined(args, adk_bytes_from_cstr(text), "", 1);
+}
+
 /* What the driver reads, image.h. */
 static int put_order(adk__vfs *vfs)
 {
@@ -330,6 +349,8 @@ static int put_order(adk__vfs *vfs)
     adk__buf env = ADK__BUF_INIT(SIZE_MAX / 2);
     int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), ADK__CHECKPOINT_DIR + 1, strlen(ADK__CHECKPOINT_DIR) - 1);
 
+    if (!failed)
+        failed = add_seed(request, &args);
     for (size_t i = 0; i < request->args_count && !failed; i++)
         failed = joined(&args, request->args[i], "", 1);
     for (size_t i = 0; i < request->env_count && !failed; i++) {

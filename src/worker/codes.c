@@ -136,8 +136,14 @@ static int keep(adk__codes *codes, const adk__codes_wish *wish, uint64_t hash, i
 /* As the module cache names and notes it: the two share what they keep. */
 static bool name_on_disk(const adk__codes *codes, const adk__codes_wish *wish, adk__disk_name *ret_name)
 {
-    return codes->disk != NULL && wish->compatibility != 0 &&
-           adk__disk_name_of(wish->source, wish->compatibility ^ wish->flavour, wish->interrupt, ret_name);
+    uint64_t configuration = wish->compatibility ^ wish->flavour;
+
+    if (codes->disk == NULL || wish->compatibility == 0)
+        return false;
+    if (wish->source_hash == NULL)
+        return adk__disk_name_of(wish->source, configuration, wish->interrupt, ret_name);
+    adk__disk_name_for(wish->source_hash, configuration, ret_name);
+    return true;
 }
 
 static int find_on_disk(const adk__codes *codes, const adk__codes_wish *wish, adk_engine_split *ret_split)
@@ -213,6 +219,15 @@ int adk__codes_get(adk__codes *codes, const adk__codes_wish *wish, adk__refusal 
             keep_on_disk(codes, wish, fd, &split);
     }
     return status == ADK_OK && fd >= 0 ? keep(codes, wish, hash, fd, &split, ret_code, ret_error) : status;
+}
+
+int adk__codes_find_known(adk__codes *codes, const adk__codes_wish *wish, adk__code **ret_code, adk_error **ret_error)
+{
+    adk_engine_split split;
+    int fd = find_on_disk(codes, wish, &split);
+
+    *ret_code = NULL;
+    return fd < 0 ? ADK_OK : keep(codes, wish, 0, fd, &split, ret_code, ret_error);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */

@@ -42,6 +42,7 @@ typedef struct adk__codes_wish {
     uint32_t flavour;
     uint64_t compatibility; /* as workers report it; 0: unknown, then nothing is looked for or kept on disk */
     adk_bytes source;
+    const uint8_t *source_hash; /* of adk__source_hash(), where it is known: then it is not computed; or NULL */
     adk__interrupt *interrupt;
     struct adk__compilation *
         *job; /* or NULL; where a compilation that takes longer than this run is left for the next one:
@@ -54,6 +55,13 @@ typedef struct adk__codes_wish {
  */
 ADK_MUST_USE int adk__codes_get(adk__codes *codes, const adk__codes_wish *wish, adk__refusal *ret_refusal,
                                 adk__code **ret_code, adk_cache_state *ret_state, adk_error **ret_error);
+
+/**
+ * The same for a source that is known by its hash alone: what lies on disk, or NULL in *ret_code. The disk's MAC says that
+ * the code was put there under this name by us.
+ */
+ADK_MUST_USE int adk__codes_find_known(adk__codes *codes, const adk__codes_wish *wish, adk__code **ret_code,
+                                       adk_error **ret_error);
 
 void adk__code_unref(adk__code *code);
 

@@ -7,7 +7,8 @@
  * run, with the run's request around it:
  *
  *   /.adk/run    the file just opened: the request's code
- *   /.adk/args   the request's arguments, each followed by a NUL
+ *   /.adk/args   a seed of 32 hexadecimal digits, then the request's arguments, each followed by a NUL. Equal requests that
+ *                have a seed find the same one, all others a new one: for what cannot ask random_get
  *   /.adk/env    the request's environment, NAME=VALUE each followed by a NUL
  *
  * Standard input, output and error are the request's, clocks are read anew, random_get gives other bytes in each fork (or
@@ -26,6 +27,8 @@
 #include <adk/request.h>
 #include <adk/wasm.h>
 
+#include "wasm/disk.h"
+
 #define ADK__CHECKPOINT_DIR  "/.adk"
 #define ADK__CHECKPOINT_PATH "/.adk/run"
 #define ADK__CHECKPOINT_ARGS "/.adk/args"
@@ -37,7 +40,10 @@ typedef struct adk__runtime_image {
     uint32_t languages;      /* bit 1u << ADK_LANGUAGE_X for each */
     uint32_t features;       /* what its module needs beyond the base; 0 */
     const char *module_cstr; /* the module's file. It is compiled by the helper program, ahead of the first run */
-    const adk_bytes *args;   /* argv of the warm-up */
+    const uint8_t
+        *module_hash; /* adk__source_hash() of what must be in that file; NULL: whatever is in it. With a hash, code
+                                 * that lies on disk is used without reading the file at all */
+    const adk_bytes *args; /* argv of the warm-up */
     size_t args_count;
     const adk_env *env;
     size_t env_count;

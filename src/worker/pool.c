@@ -480,6 +480,7 @@ static void give_orders(adk__pool *pool)
     orders->protocol = ADK__WORKER_PROTOCOL;
     orders->flavour = pool->setup.flavour;
     orders->flags = pool->setup.is_narrow ? ADK__WORKER_NARROW : 0;
+    orders->stack_bytes = pool->setup.stack_bytes;
     orders->code_shift = pool->setup.split.code_shift;
     orders->first_helper = pool->setup.split.first_helper;
     orders->is_exact = pool->setup.split.is_exact;

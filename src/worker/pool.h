@@ -22,6 +22,7 @@ typedef struct adk__pool_worker adk__pool_worker;
 typedef struct adk__pool_setup {
     const char *path_cstr; /* of adk-worker; borrowed */
     const char *entry_cstr;
+    uint64_t stack_bytes; /* that a guest's calls may take */
     uint32_t flavour;
     bool is_narrow;
     bool is_image;

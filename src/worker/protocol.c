@@ -10,6 +10,7 @@
 #include <adk/version.h>
 
 #include "wasm/engine.h"
+#include "wasm/stack.h"
 
 void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX])
 {
@@ -37,7 +38,8 @@ const char *adk__worker_orders_problem(const adk__worker_orders *orders, size_t 
 
     if (size != sizeof(*orders) || orders->magic != ADK__WORKER_MAGIC || orders->protocol != ADK__WORKER_PROTOCOL ||
         orders->flavour >= ADK__FLAVOURS || (orders->flags & ~(uint32_t)ADK__WORKER_NARROW) != 0 ||
-        orders->is_exact > 1 || orders->entry[0] == '\0' || orders->entry[ADK__WORKER_ENTRY_MAX - 1] != '\0')
+        orders->stack_bytes == 0 || orders->stack_bytes > ADK__GUEST_STACK_MAX_BYTES || orders->is_exact > 1 ||
+        orders->entry[0] == '\0' || orders->entry[ADK__WORKER_ENTRY_MAX - 1] != '\0')
         return "its orders make no sense";
     adk__worker_version(version);
     if (memcmp(version, orders->version, sizeof(version)) != 0)

@@ -21,7 +21,7 @@
 
 /** "adkW" and a number that changes with any of the structs below. */
 #define ADK__WORKER_MAGIC    UINT32_C(0x576b6461)
-#define ADK__WORKER_PROTOCOL UINT32_C(3)
+#define ADK__WORKER_PROTOCOL UINT32_C(4)
 
 #define ADK__WORKER_VERSION_MAX 64
 #define ADK__WORKER_MESSAGE_MAX 8192
@@ -76,7 +76,8 @@ typedef struct adk__worker_orders {
     uint32_t magic;
     uint32_t protocol;
     uint32_t flavour;
-    uint32_t flags; /* ADK__WORKER_NARROW */
+    uint32_t flags;       /* ADK__WORKER_NARROW */
+    uint64_t stack_bytes; /* that a guest's calls may take */
     uint64_t code_shift;
     uint32_t first_helper;
     uint32_t is_exact;                     /* this and the two before: of an image's code, an adk_engine_split */

@@ -39,8 +39,11 @@
 struct runtime {
     adk_request *warmup; /* arguments, environment, files */
     char *module_path;
+    uint8_t module_hash[ADK__SOURCE_HASH_BYTES];
+    bool has_hash;
     char *worker;
     uint64_t prepare_timeout_ns;
+    uint64_t stack_bytes;
     uint64_t warmup_ns;
     uint32_t renew_runs;
     uint32_t stock;
@@ -98,6 +101,7 @@ static int ask_compatibility(const struct runtime *runtime, uint32_t flavour, ad
 {
     const adk__pool_setup setup = {.path_cstr = runtime->worker,
                                    .entry_cstr = "_start",
+                                   .stack_bytes = runtime->stack_bytes,
                                    .flavour = flavour,
                                    .is_narrow = adk__codes_is_narrow(runtime->codes),
                                    .exchange_fd = -1,
@@ -114,25 +118,56 @@ static int ask_compatibility(const struct runtime *runtime, uint32_t flavour, ad
     return status;
 }
 
-static int find_code(struct runtime *runtime, uint32_t flavour, adk__interrupt *interrupt, adk__code **ret_code,
-                     adk_cache_state *ret_state, adk_error **ret_error)
+/* What is in the file is compiled only where it is what was pinned. */
+static int check_module(const struct runtime *runtime, adk_bytes source, adk__interrupt *interrupt,
+                        adk_error **ret_error)
 {
-    adk__codes_wish wish = {flavour, 0, {NULL, 0}, interrupt, &runtime->jobs[flavour]};
+    uint8_t hash[ADK__SOURCE_HASH_BYTES];
+
+    if (!runtime->has_hash || !adk__source_hash(source, interrupt, hash) ||
+        memcmp(hash, runtime->module_hash, sizeof(hash)) == 0)
+        return ADK_OK;
+    return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime's module \"%s\" is not what was pinned",
+                     runtime->module_path);
+}
+
+static int compile(struct runtime *runtime, adk__codes_wish *wish, adk__code **ret_code, adk_cache_state *ret_state,
+                   adk_error **ret_error)
+{
     adk__refusal refusal = ADK__REFUSAL_INIT;
     ADK_AUTO_FREE uint8_t *data = NULL;
     size_t size = 0;
     int status = read_module(runtime->module_path, &data, &size, ret_error);
 
-    wish.source = adk_bytes_make(data, size);
-    if (status == ADK_OK && adk__codes_use_disk(runtime->codes))
-        status = ask_compatibility(runtime, flavour, interrupt, &wish.compatibility, ret_error);
+    wish->source = adk_bytes_make(data, size);
     if (status == ADK_OK)
-        status = adk__codes_get(runtime->codes, &wish, &refusal, ret_code, ret_state, ret_error);
-    adk__codes_clear(runtime->codes);
+        status = check_module(runtime, wish->source, wish->interrupt, ret_error);
+    if (status == ADK_OK && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE)
+        status = adk__codes_get(runtime->codes, wish, &refusal, ret_code, ret_state, ret_error);
     if (status == ADK_OK && *ret_code == NULL && refusal.reason != ADK_REASON_NONE)
         status = adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime's module: %.*s", (int)refusal.message.size,
                            (const char *)refusal.message.data);
     adk__buf_free(&refusal.message);
+    return status;
+}
+
+/* *ret_code stays NULL where the run must stop. */
+static int find_code(struct runtime *runtime, uint32_t flavour, adk__interrupt *interrupt, adk__code **ret_code,
+                     adk_cache_state *ret_state, adk_error **ret_error)
+{
+    adk__codes_wish wish = {.flavour = flavour, .interrupt = interrupt, .job = &runtime->jobs[flavour]};
+    int status = ADK_OK;
+
+    if (runtime->has_hash)
+        wish.source_hash = runtime->module_hash;
+    if (adk__codes_use_disk(runtime->codes))
+        status = ask_compatibility(runtime, flavour, interrupt, &wish.compatibility, ret_error);
+    if (status == ADK_OK && runtime->has_hash)
+        status = adk__codes_find_known(runtime->codes, &wish, ret_code, ret_error);
+    *ret_state = ADK_CACHE_DISK;
+    if (status == ADK_OK && *ret_code == NULL)
+        status = compile(runtime, &wish, ret_code, ret_state, ret_error);
+    adk__codes_clear(runtime->codes);
     return status;
 }
 
@@ -175,6 +210,7 @@ static int make_variant(struct runtime *runtime, uint32_t variant, adk__interrup
 {
     adk__pool_setup setup = {.path_cstr = runtime->worker,
                              .entry_cstr = "_start",
+                             .stack_bytes = runtime->stack_bytes,
                              .flavour = variant & (ADK__FLAVOURS - 1),
                              .is_narrow = adk__codes_is_narrow(runtime->codes),
                              .is_image = true,
@@ -338,6 +374,9 @@ static int copy_image(struct runtime *runtime, const adk__runtime_image *image, 
     runtime->warmup_ns = image->warmup_timeout_ns == 0 ? WARMUP_NS : image->warmup_timeout_ns;
     runtime->renew_runs = image->renew_runs == 0 ? RENEW_RUNS : image->renew_runs;
     runtime->stock = image->stock == 0 ? STOCK : image->stock;
+    runtime->has_hash = image->module_hash != NULL;
+    if (runtime->has_hash)
+        memcpy(runtime->module_hash, image->module_hash, sizeof(runtime->module_hash));
     runtime->module_path = strdup(image->module_cstr);
     if (runtime->module_path == NULL)
         return adk__fail_nomem(ret_error);
@@ -352,6 +391,7 @@ static int open_parts(struct runtime *runtime, const adk_wasm_options *given, ad
     if (status != ADK_OK)
         return status;
     runtime->prepare_timeout_ns = options.prepare_timeout_ns;
+    runtime->stack_bytes = options.stack_bytes;
     if (adk__worker_find(options.worker_cstr, &runtime->worker) != 0)
         return adk__fail_nomem(ret_error);
     if (runtime->worker == NULL)

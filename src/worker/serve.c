@@ -141,6 +141,7 @@ static int make_engine(adk_error **ret_error)
     worker.options = (adk_wasm_options)ADK_WASM_OPTIONS_INIT;
     worker.options.slots = 1;
     worker.options.entry_cstr = worker.orders.entry;
+    worker.options.stack_bytes = worker.orders.stack_bytes;
     if (adk__engines_init(&worker.engines, &worker.options, ret_error) != ADK_OK)
         return adk_error_code(*ret_error);
     if (worker.engines.is_narrow != ((worker.orders.flags & ADK__WORKER_NARROW) != 0))
@@ -153,10 +154,9 @@ static int get_ready(void)
 {
     adk_error *error = NULL;
     const char *problem;
-    bool has_stack;
     int failed;
 
-    has_stack = adk__stack_has(ADK__RUN_STACK_BYTES); /* looks into /proc, once */
+    (void)adk__stack_has(ADK__RUN_STACK_BYTES); /* looks into /proc, once, while it is there */
     worker.walls = adk__walls_enter(worker.channel);
     widen_descriptors();
     failed = adk__walls_drop();
@@ -169,7 +169,7 @@ static int get_ready(void)
     failed = watch_library();
     if (failed)
         return cannot("the library's death could not be noticed", failed);
-    if (!has_stack)
+    if (!adk__stack_has((size_t)worker.orders.stack_bytes + ADK__HOST_STACK_BYTES))
         return cannot("its stack is too short for a guest", 0);
     if (make_engine(&error) != ADK_OK)
         return cannot_because(error);
