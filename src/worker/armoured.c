@@ -1,10 +1,9 @@
 /*
  * Ordinary modules in processes of their own: the code is found or compiled, then a worker's child runs it. There is a pool
- * of workers for each flavour of the engine, made when a request first asks for it.
+ * of workers for each flavour of the engine, whose workers are started when a request first asks for it.
  */
 #include "worker/armoured.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,29 +26,27 @@ struct armoured {
     char *entry;
     uint64_t stack_bytes;
     uint64_t prepare_timeout_ns;
-    pthread_mutex_t mutex; /* of making pools */
     adk__pool *pools[ADK__FLAVOURS];
 };
 
-static int pool_of(struct armoured *armoured, uint32_t flavour, adk__pool **ret_pool, adk_error **ret_error)
+static int make_pools(struct armoured *armoured, adk_error **ret_error)
 {
-    const adk__pool_setup setup = {.path_cstr = armoured->path,
-                                   .entry_cstr = armoured->entry,
-                                   .stack_bytes = armoured->stack_bytes,
-                                   .flavour = flavour,
-                                   .is_narrow = adk__codes_is_narrow(armoured->codes),
-                                   .exchange_fd = -1,
-                                   .code_fd = -1,
-                                   .warmup_ns = WARMUP_NS,
-                                   .renew_runs = RENEW_RUNS,
-                                   .stock = STOCK};
     int status = ADK_OK;
 
-    (void)pthread_mutex_lock(&armoured->mutex);
-    if (armoured->pools[flavour] == NULL)
+    for (uint32_t flavour = 0; flavour < ADK__FLAVOURS && status == ADK_OK; flavour++) {
+        const adk__pool_setup setup = {.path_cstr = armoured->path,
+                                       .entry_cstr = armoured->entry,
+                                       .stack_bytes = armoured->stack_bytes,
+                                       .flavour = flavour,
+                                       .is_narrow = adk__codes_is_narrow(armoured->codes),
+                                       .exchange_fd = -1,
+                                       .code_fd = -1,
+                                       .warmup_ns = WARMUP_NS,
+                                       .renew_runs = RENEW_RUNS,
+                                       .stock = STOCK};
+
         status = adk__pool_new(&setup, &armoured->pools[flavour], ret_error);
-    *ret_pool = armoured->pools[flavour];
-    (void)pthread_mutex_unlock(&armoured->mutex);
+    }
     return status;
 }
 
@@ -106,7 +103,7 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
     struct armoured *armoured = state;
     ADK_AUTO(adk_result_free) adk_result *result = NULL;
     uint32_t flavour = adk__flavour_of(request);
-    adk__pool *pool = NULL;
+    adk__pool *pool = armoured->pools[flavour];
     adk__runner runner;
     bool stopped;
     int status;
@@ -114,8 +111,6 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
     if (request->module != NULL && request->module->owner != state)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the prepared module belongs to another backend");
     status = adk_result_new(request, &result, ret_error);
-    if (status == ADK_OK)
-        status = pool_of(armoured, flavour, &pool, ret_error);
     if (status == ADK_OK)
         status = adk__runner_begin(&runner, request, cancel, result, ret_error);
     if (status != ADK_OK)
@@ -141,12 +136,9 @@ static int prepare(struct armoured *armoured, adk_bytes source, adk__interrupt *
 {
     adk__codes_wish wish = {.source = source, .interrupt = interrupt};
     adk__refusal refusal = ADK__REFUSAL_INIT;
-    adk__pool *pool = NULL;
     adk_cache_state state;
-    int status = pool_of(armoured, 0, &pool, ret_error);
+    int status = find_code(armoured, armoured->pools[0], &wish, &refusal, ret_code, &state, ret_error);
 
-    if (status == ADK_OK)
-        status = find_code(armoured, pool, &wish, &refusal, ret_code, &state, ret_error);
     if (status == ADK_OK && *ret_code == NULL && refusal.reason != ADK_REASON_NONE)
         status = adk__fail(ret_error, ADK_E_INVALID, 0, "%.*s", (int)refusal.message.size,
                            (const char *)refusal.message.data);
@@ -187,11 +179,9 @@ int adk__armoured_module_new(adk_backend *backend, adk_bytes code, adk_wasm_modu
 int adk__armoured_walls(adk_backend *backend, adk__interrupt *interrupt, uint32_t *ret_walls, adk_error **ret_error)
 {
     struct armoured *armoured = adk__backend_state(backend, execute);
-    adk__pool *pool = NULL;
     uint64_t compatibility;
-    int status = pool_of(armoured, 0, &pool, ret_error);
 
-    return status == ADK_OK ? adk__pool_describe(pool, interrupt, ret_walls, &compatibility, ret_error) : status;
+    return adk__pool_describe(armoured->pools[0], interrupt, ret_walls, &compatibility, ret_error);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
@@ -204,7 +194,6 @@ static void destroy(void *state)
         adk__pool_free(armoured->pools[i]);
     adk__codes_free(armoured->codes);
     adk__reaper_release();
-    (void)pthread_mutex_destroy(&armoured->mutex);
     free(armoured->entry);
     free(armoured->path);
     free(armoured);
@@ -239,10 +228,8 @@ int adk__armoured_backend_new(const adk_wasm_options *given, adk_backend **ret_b
     adk_wasm_options options = *given;
     int status;
 
-    if (armoured == NULL || pthread_mutex_init(&armoured->mutex, NULL) != 0) {
-        free(armoured);
+    if (armoured == NULL)
         return adk__fail_nomem(ret_error);
-    }
     status = adk__reaper_retain(ret_error);
     if (status != ADK_OK) {
         free(armoured);
@@ -251,6 +238,8 @@ int adk__armoured_backend_new(const adk_wasm_options *given, adk_backend **ret_b
     status = adk__wasm_set_defaults(&options, ret_error);
     if (status == ADK_OK)
         status = open_parts(armoured, &options, ret_error);
+    if (status == ADK_OK)
+        status = make_pools(armoured, ret_error);
     if (status == ADK_OK)
         status = adk_backend_new(&ops, armoured, "wasm", &capabilities, ret_backend, ret_error);
     if (status != ADK_OK)

@@ -1,13 +1,18 @@
 /*
  * The code cache. A module is found by a fast hash and compared byte for byte with the source that was kept; the least
  * recently used go when there are too many. Two threads that want the same module for the first time have it compiled
- * twice: that is rare, bounded by how many helpers there may be, and needs nobody to wait for another's deadline.
+ * twice: that is rare, bounded by how many helpers there may be, and needs nobody to wait for another's deadline. What did
+ * not compile in its time is remembered, as in the module cache.
+ *
+ * fork(): the locks are held across it, so that the child finds lists that are whole. Who compiled is not in the child, and
+ * the helpers are the parent's.
  */
 #include "worker/codes.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -16,10 +21,12 @@
 #include <xxhash.h>
 
 #include "base/cleanup.h"
+#include "base/thread.h"
 #include "core/error.h"
 #include "wasm/compiler.h"
 #include "wasm/disk.h"
 #include "wasm/engine.h"
+#include "wasm/slow.h"
 
 #define MODULES_DEFAULT 256
 #define BYTES_DEFAULT   ((uint64_t)256 << 20)
@@ -49,6 +56,9 @@ struct adk__codes {
     uint64_t bytes_max;
     uint32_t count;
     uint32_t count_max;
+    adk__slow slow;
+    struct adk__codes *prev; /* the registry's */
+    struct adk__codes *next;
 };
 
 /* ---- references ---------------------------------------------------------------------------------------------------- */
@@ -169,6 +179,41 @@ static void keep_on_disk(const adk__codes *codes, const adk__codes_wish *wish, i
         (void)adk__disk_put(codes->disk, &name, fd, &notes);
 }
 
+/* ---- what is not tried again --------------------------------------------------------------------------------------- */
+
+static adk__front_key key_of(const adk__codes_wish *wish, uint64_t hash)
+{
+    return (adk__front_key){hash, wish->flavour, wish->source};
+}
+
+static bool is_known_as_slow(adk__codes *codes, const adk__codes_wish *wish, uint64_t hash, adk__refusal *refusal)
+{
+    const adk__front_key key = key_of(wish, hash);
+    uint64_t ran_ns;
+
+    (void)pthread_mutex_lock(&codes->mutex);
+    ran_ns = adk__slow_ran_ns(&codes->slow, &key, wish->interrupt->deadline_ns);
+    (void)pthread_mutex_unlock(&codes->mutex);
+    if (ran_ns == 0)
+        return false;
+    refusal->out_of_time = true;
+    (void)adk__buf_printf(&refusal->message, "compiling it had not ended after %llu ms when it was last tried",
+                          (unsigned long long)(ran_ns / UINT64_C(1000000)));
+    return true;
+}
+
+/* A job that was given up at the deadline, and whose work is lost. */
+static void remember(adk__codes *codes, const adk__codes_wish *wish, const adk__compilation *job)
+{
+    const adk__front_key key = key_of(wish, XXH3_64bits_withSeed(wish->source.data, wish->source.size, codes->seed));
+
+    if (adk__interrupt_check(wish->interrupt) != ADK__INTERRUPT_DEADLINE)
+        return;
+    (void)pthread_mutex_lock(&codes->mutex);
+    adk__slow_remember(&codes->slow, &key, adk__compilation_ran_ns(job));
+    (void)pthread_mutex_unlock(&codes->mutex);
+}
+
 /* ---- compiling ----------------------------------------------------------------------------------------------------- */
 
 /* *ret_fd stays -1 where the module was refused, or time was up. */
@@ -183,6 +228,8 @@ static int compile(adk__codes *codes, const adk__codes_wish *wish, adk__refusal 
 
     while (status == ADK_OK && !done && adk__interrupt_check(wish->interrupt) == ADK__INTERRUPT_NONE)
         status = adk__compilation_step(job, wish->interrupt, &end, &done);
+    if (wish->job == NULL && status == ADK_OK && !done)
+        remember(codes, wish, job);
     if (wish->job != NULL)
         *wish->job = status == ADK_OK && !done ? job : NULL;
     if (wish->job == NULL || *wish->job == NULL)
@@ -213,7 +260,7 @@ int adk__codes_get(adk__codes *codes, const adk__codes_wish *wish, adk__refusal 
     fd = find_on_disk(codes, wish, &split);
     if (fd >= 0) {
         *ret_state = ADK_CACHE_DISK;
-    } else {
+    } else if (!is_known_as_slow(codes, wish, hash, ret_refusal)) {
         status = compile(codes, wish, ret_refusal, &fd, &split, ret_error);
         if (status == ADK_OK && fd >= 0)
             keep_on_disk(codes, wish, fd, &split);
@@ -228,6 +275,60 @@ int adk__codes_find_known(adk__codes *codes, const adk__codes_wish *wish, adk__c
 
     *ret_code = NULL;
     return fd < 0 ? ADK_OK : keep(codes, wish, 0, fd, &split, ret_code, ret_error);
+}
+
+/* ---- fork ---------------------------------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t mutex; /* taken before any cache's */
+    adk__codes *all;
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
+
+static void before_fork(void)
+{
+    adk__codes *codes;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_FOREACH(registry.all, codes)
+    (void)pthread_mutex_lock(&codes->mutex);
+}
+
+static void unlock_all(void)
+{
+    adk__codes *codes;
+
+    DL_FOREACH(registry.all, codes)
+    (void)pthread_mutex_unlock(&codes->mutex);
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
+static void after_fork_in_child(void)
+{
+    adk__codes *codes;
+
+    DL_FOREACH(registry.all, codes)
+    atomic_store(&codes->compilers.used, 0);
+    unlock_all();
+}
+
+static int enter_registry(adk__codes *codes, adk_error **ret_error)
+{
+    static bool handles_fork; /* under the lock */
+    int failed;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    failed = adk__thread_at_fork(&handles_fork, before_fork, unlock_all, after_fork_in_child);
+    if (!failed)
+        DL_APPEND(registry.all, codes);
+    (void)pthread_mutex_unlock(&registry.mutex);
+    return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "prepare for fork") : ADK_OK;
+}
+
+static void leave_registry(adk__codes *codes)
+{
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_DELETE(registry.all, codes);
+    (void)pthread_mutex_unlock(&registry.mutex);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
@@ -267,9 +368,30 @@ static int open_parts(adk__codes *codes, const adk_wasm_options *options, adk_er
     return status;
 }
 
+static void free_parts(adk__codes *codes)
+{
+    adk__codes_clear(codes);
+    adk__compilers_destroy(&codes->compilers);
+    adk__disk_close(codes->disk);
+    adk__engines_destroy(&codes->engines);
+    (void)pthread_mutex_destroy(&codes->mutex);
+    free(codes);
+}
+
+/* Each holds a descriptor: together a quarter of what the process may open. */
+static uint32_t count_for_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 4 >= UINT32_MAX)
+        return UINT32_MAX;
+    return limit.rlim_cur / 4 < 1 ? 1 : (uint32_t)(limit.rlim_cur / 4);
+}
+
 int adk__codes_new(const adk_wasm_options *options, adk__codes **ret_codes, adk_error **ret_error)
 {
     adk__codes *codes = calloc(1, sizeof(*codes));
+    uint32_t most = count_for_descriptors();
     int status;
 
     if (codes == NULL)
@@ -281,6 +403,8 @@ int adk__codes_new(const adk_wasm_options *options, adk__codes **ret_codes, adk_
     codes->options = *options;
     randombytes_buf(&codes->seed, sizeof(codes->seed));
     codes->count_max = options->cache_modules == 0 ? MODULES_DEFAULT : options->cache_modules;
+    if (codes->count_max > most)
+        codes->count_max = most;
     codes->bytes_max = options->cache_bytes == 0 ? BYTES_DEFAULT : options->cache_bytes;
     status = open_parts(codes, options, ret_error);
     if (status != ADK_OK) {
@@ -289,18 +413,18 @@ int adk__codes_new(const adk_wasm_options *options, adk__codes **ret_codes, adk_
         free(codes);
         return status;
     }
-    *ret_codes = codes;
-    return ADK_OK;
+    status = enter_registry(codes, ret_error);
+    if (status != ADK_OK)
+        free_parts(codes);
+    else
+        *ret_codes = codes;
+    return status;
 }
 
 void adk__codes_free(adk__codes *codes)
 {
     if (codes == NULL)
         return;
-    adk__codes_clear(codes);
-    adk__compilers_destroy(&codes->compilers);
-    adk__disk_close(codes->disk);
-    adk__engines_destroy(&codes->engines);
-    (void)pthread_mutex_destroy(&codes->mutex);
-    free(codes);
+    leave_registry(codes);
+    free_parts(codes);
 }

@@ -13,7 +13,9 @@
  *
  * The lock is held while seats are made, never while somebody waits for a worker to get ready.
  *
- * After a fork() of the host the child forgets all workers: they are the parent's.
+ * After a fork() of the host the child forgets all workers at once: they are the parent's, and learn of its death by a
+ * channel of which nobody else may hold an end. The locks are held across it, so that the child finds pools that are whole. A
+ * seat that the forking thread has taken is given back as any other, and then its worker's place is freed.
  */
 #include "worker/pool.h"
 
@@ -30,9 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/channel.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "core/error.h"
 #include "wasm/reaper.h"
 
@@ -48,7 +53,8 @@ struct adk__pool_worker {
     adk__grave grave; /* first: the grave is the worker */
     adk__pool *pool;
     uint64_t started_ns;
-    unsigned seats; /* taken, or in stock */
+    unsigned generation; /* of the process that started it */
+    unsigned seats;      /* taken, or in stock */
     uint32_t runs;
     uint32_t walls;
     uint64_t compatibility;
@@ -61,7 +67,8 @@ struct adk__pool {
     char *path;
     adk__worker_orders orders;
     pthread_mutex_t mutex;
-    pid_t owner;
+    adk__pool *prev; /* the registry's */
+    adk__pool *following;
     adk__pool_worker *current;
     adk__pool_worker *next;
     bool is_listened_to; /* somebody waits for the next one to be ready */
@@ -71,7 +78,21 @@ struct adk__pool {
     atomic_uint alive;       /* processes, the dying included */
 };
 
+/* How many forks lie between this process and the first. */
+static atomic_uint generation;
+
+unsigned adk__pool_generation(void)
+{
+    return atomic_load_explicit(&generation, memory_order_relaxed);
+}
+
 /* ---- workers ------------------------------------------------------------------------------------------------------- */
+
+/* Another process started it, which this one was forked from. */
+static bool is_foreign(const adk__pool_worker *worker)
+{
+    return worker->generation != adk__pool_generation();
+}
 
 static void collected(adk__grave *grave)
 {
@@ -137,27 +158,6 @@ static int fail_paused(const adk__pool *pool, adk_error **ret_error)
     return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the worker %s does not serve: %s", pool->path, pool->reason);
 }
 
-/* In a child that the host forked: what there is belongs to the parent, and is not to be killed by us. */
-static void forget_workers(adk__pool *pool)
-{
-    adk__pool_worker *workers[] = {pool->current, pool->next};
-
-    if (pool->owner == getpid())
-        return;
-    for (size_t i = 0; i < ADK_COUNT(workers); i++) {
-        if (workers[i] == NULL)
-            continue;
-        drop_stock(workers[i]);
-        adk__process_close(&workers[i]->grave.process);
-        free(workers[i]);
-    }
-    pool->current = NULL;
-    pool->next = NULL;
-    pool->is_listened_to = false;
-    atomic_store(&pool->alive, 0);
-    pool->owner = getpid();
-}
-
 static int start(adk__pool *pool, adk_error **ret_error)
 {
     char name[] = "adk-worker";
@@ -171,6 +171,7 @@ static int start(adk__pool *pool, adk_error **ret_error)
     if (worker == NULL)
         return adk__fail_nomem(ret_error);
     worker->pool = pool;
+    worker->generation = adk__pool_generation();
     worker->grave.collected = collected;
     worker->started_ns = adk__now_ns();
     failed = adk__process_start(pool->path, argv, &worker->grave.process);
@@ -257,7 +258,6 @@ static int need_current(adk__pool *pool, adk__interrupt *interrupt, adk_error **
 {
     int status = ADK_OK;
 
-    forget_workers(pool);
     if (pool->current != NULL && pool->next != NULL && !pool->is_listened_to)
         listen_to_next(pool, 0);
     while (pool->current == NULL && status == ADK_OK && adk__interrupt_check(interrupt) == ADK__INTERRUPT_NONE) {
@@ -376,6 +376,11 @@ static void let_go(adk__pool_worker *worker)
     adk__pool *pool = worker->pool;
 
     worker->seats--;
+    if (is_foreign(worker)) {
+        if (worker->seats == 0)
+            free(worker);
+        return;
+    }
     if (worker != pool->current && worker != pool->next && worker->seats == 0)
         retire(worker);
 }
@@ -428,10 +433,15 @@ void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end)
 {
     adk__pool_worker *worker = seat->worker;
 
-    if (seat->pidfd >= 0 && end == ADK__SEAT_ORPHAN)
+    if (seat->pidfd >= 0 && end == ADK__SEAT_ORPHAN && !is_foreign(worker))
         (void)pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
     close_seat(seat);
     (void)pthread_mutex_lock(&pool->mutex);
+    if (is_foreign(worker)) {
+        let_go(worker);
+        (void)pthread_mutex_unlock(&pool->mutex);
+        return;
+    }
     worker->runs++;
     if (end == ADK__SEAT_ORPHAN)
         replace(pool, worker, "it died, or did not answer");
@@ -470,6 +480,79 @@ int adk__pool_describe(adk__pool *pool, adk__interrupt *interrupt, uint32_t *ret
     return status;
 }
 
+/* ---- fork ---------------------------------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t mutex; /* taken before any pool's */
+    adk__pool *all;
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
+
+static void before_fork(void)
+{
+    adk__pool *pool;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_FOREACH2(registry.all, pool, following)
+    (void)pthread_mutex_lock(&pool->mutex);
+}
+
+static void unlock_all(void)
+{
+    adk__pool *pool;
+
+    DL_FOREACH2(registry.all, pool, following)
+    (void)pthread_mutex_unlock(&pool->mutex);
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
+/* Seats that are taken are some thread's: of those, only the one that forked is still there. */
+static void forget_worker(adk__pool_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    drop_stock(worker);
+    adk__process_close(&worker->grave.process);
+    if (worker->seats == 0)
+        free(worker);
+}
+
+static void after_fork_in_child(void)
+{
+    adk__pool *pool;
+
+    (void)atomic_fetch_add(&generation, 1);
+    DL_FOREACH2(registry.all, pool, following)
+    {
+        forget_worker(pool->current);
+        forget_worker(pool->next);
+        pool->current = NULL;
+        pool->next = NULL;
+        pool->is_listened_to = false;
+        atomic_store(&pool->alive, 0);
+    }
+    unlock_all();
+}
+
+static int enter_registry(adk__pool *pool, adk_error **ret_error)
+{
+    static bool handles_fork; /* under the lock */
+    int failed;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    failed = adk__thread_at_fork(&handles_fork, before_fork, unlock_all, after_fork_in_child);
+    if (!failed)
+        DL_APPEND2(registry.all, pool, prev, following);
+    (void)pthread_mutex_unlock(&registry.mutex);
+    return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "prepare for fork") : ADK_OK;
+}
+
+static void leave_registry(adk__pool *pool)
+{
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_DELETE2(registry.all, pool, prev, following);
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
 
 static void give_orders(adk__pool *pool)
@@ -501,6 +584,7 @@ static void free_pool(adk__pool *pool)
 int adk__pool_new(const adk__pool_setup *setup, adk__pool **ret_pool, adk_error **ret_error)
 {
     adk__pool *pool = calloc(1, sizeof(*pool));
+    int status;
 
     if (pool != NULL) {
         pool->setup = *setup;
@@ -511,10 +595,13 @@ int adk__pool_new(const adk__pool_setup *setup, adk__pool **ret_pool, adk_error 
         }
         if (pool->setup.stock > ADK__POOL_STOCK_MAX)
             pool->setup.stock = ADK__POOL_STOCK_MAX;
-        pool->owner = getpid();
         give_orders(pool);
-        *ret_pool = pool;
-        return ADK_OK;
+        status = enter_registry(pool, ret_error);
+        if (status == ADK_OK)
+            *ret_pool = pool;
+        else
+            free_pool(pool);
+        return status;
     }
     if (setup->exchange_fd >= 0)
         (void)close(setup->exchange_fd);
@@ -529,8 +616,8 @@ void adk__pool_free(adk__pool *pool)
 
     if (pool == NULL)
         return;
+    leave_registry(pool);
     (void)pthread_mutex_lock(&pool->mutex);
-    forget_workers(pool);
     retire_current(pool);
     if (pool->next != NULL)
         retire(pool->next);

@@ -61,8 +61,11 @@ typedef enum adk__seat_end {
     ADK__SEAT_ORPHAN, /* nobody knows: the worker has gone, or does not answer */
 } adk__seat_end;
 
-/** Gives a seat back, whose child has ended or is killed here. */
+/** Gives a seat back, whose child has ended or is killed here. A seat of the parent's is closed, and no more. */
 void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end);
+
+/** How many forks lie between this process and the first: a seat that was taken before the last is the parent's. */
+unsigned adk__pool_generation(void);
 
 /** What the worker that serves now has around it, and its engine's number; starts one where there is none. */
 ADK_MUST_USE int adk__pool_describe(adk__pool *pool, adk__interrupt *interrupt, uint32_t *ret_walls,

@@ -30,7 +30,8 @@
 #define FILES_GRACE_NS UINT64_C(15000000) /* the same where files come back: for them ten, as in process */
 #define REPORT_NS      UINT64_C(5000000)  /* of it, what the report has after the files */
 #define AFTERLIFE_NS   UINT64_C(1000000000)
-#define ATTEMPTS       4
+#define NEWS_PATIENCE  100 /* ms: how long a worker may take to see that a child has died */
+#define ATTEMPTS       (ADK__POOL_STOCK_MAX + 2)
 
 struct watch {
     adk__runner *runner;
@@ -42,6 +43,8 @@ struct watch {
     bool is_deaf;        /* a callback has said no more */
     bool has_hung_up;    /* nothing more will come of its streams */
     bool is_false;       /* it sent what no run of ours would */
+    bool is_foreign;     /* a callback forked, and this is the child: the run is the parent's */
+    unsigned generation;
     uint64_t streamed[2];
     bool has_ended;
     bool is_orphan;
@@ -240,10 +243,15 @@ static void take_piece(struct watch *w, const adk__worker_message *piece, size_t
     w->streamed[piece->stream - 1] += bytes;
     if (request->output_policy == ADK_OUTPUT_STOP && w->streamed[piece->stream - 1] > request->output_limit_bytes) {
         disbelieve(w);
-    } else if (fn != NULL && bytes > 0 && fn(request->stream_data, adk_bytes_make(piece + 1, bytes)) != 0) {
-        w->is_deaf = true; /* its next write fails, and ends it */
-        (void)shutdown(w->seat->run, SHUT_RDWR);
-        kill_soon(w);
+    } else if (fn != NULL && bytes > 0) {
+        int stops = fn(request->stream_data, adk_bytes_make(piece + 1, bytes));
+
+        w->is_foreign = adk__pool_generation() != w->generation;
+        if (stops != 0 && !w->is_foreign) {
+            w->is_deaf = true; /* its next write fails, and ends it */
+            (void)shutdown(w->seat->run, SHUT_RDWR);
+            kill_soon(w);
+        }
     }
 }
 
@@ -257,7 +265,7 @@ static bool take_stream(struct watch *w)
     size_t size = 0;
     int failed;
 
-    if (w->is_deaf || w->was_killed || w->has_hung_up)
+    if (w->is_deaf || w->was_killed || w->has_hung_up || w->is_foreign)
         return false;
     failed = adk__channel_receive(w->seat->run, MSG_DONTWAIT, &piece, sizeof(piece), &size, NULL, 0);
     if (failed == EBADMSG || failed == EMSGSIZE)
@@ -325,6 +333,8 @@ static void wait_for_end(struct watch *w)
             (void)take_stream(w);
         else if (what[1].revents != 0)
             w->has_hung_up = true;
+        if (w->is_foreign)
+            return;
         if (what[2].revents != 0)
             pass_on_cancel(w);
         if (what[0].revents != 0)
@@ -359,6 +369,20 @@ static int send_order(const adk__seat *seat, int exchange_fd, const adk__code *c
     return adk__channel_send(seat->run, &message, sizeof(message), fds, code == NULL ? 1 : 2);
 }
 
+/* It could not be told. A child that died while it stood ready says nothing against its worker, which knows of it. */
+static adk__seat_end end_before_order(const adk__seat *seat)
+{
+    struct pollfd what = {seat->news, POLLIN, 0};
+    adk__worker_message message;
+    size_t size = 0;
+
+    if (poll(&what, 1, NEWS_PATIENCE) == 1 &&
+        adk__channel_receive(seat->news, MSG_DONTWAIT, &message, sizeof(message), &size, NULL, 0) == 0 &&
+        adk__worker_message_is(&message, size, ADK__WORKER_ENDED))
+        return ADK__SEAT_WELL;
+    return ADK__SEAT_ORPHAN;
+}
+
 /* A seat whose child has taken the order; no worker where the run must stop before that. */
 static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, const adk__code *code,
                        adk__seat *ret_seat, adk_error **ret_error)
@@ -368,7 +392,7 @@ static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, co
 
         if (status != ADK_OK || ret_seat->worker == NULL || send_order(ret_seat, exchange_fd, code) == 0)
             return status;
-        adk__pool_give(pool, ret_seat, ADK__SEAT_ORPHAN);
+        adk__pool_give(pool, ret_seat, end_before_order(ret_seat));
     }
     return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the worker's processes die before they are used");
 }
@@ -430,8 +454,12 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
     if (seat.worker == NULL)
         return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
     w.kill_ns = orders.hard_ns;
+    w.generation = adk__pool_generation();
     wait_for_end(&w);
-    status = complete(&w, fd, &layout, ret_error);
+    if (w.is_foreign)
+        status = adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the run belongs to the process that forked this one");
+    else
+        status = complete(&w, fd, &layout, ret_error);
     adk__pool_give(pool, &seat, end_of(&w));
     return status;
 }

@@ -2,6 +2,10 @@
  * Warm runtimes. One image has variants: of the engine's flavour (metered, deterministic), and seeded or not. What was
  * random in the warm-up is the same in all forks of an image; with a seed it is the same in all images, so that equal
  * requests find equal interpreters. A variant is compiled and warmed when the first request asks for it.
+ *
+ * fork(): whoever holds a runtime's lock may be compiling, so that is not waited for. What the lock guards are pointers that
+ * are set when what they point to is whole; where it is held, the child makes it anew, and lets go of a compilation that may
+ * be half way through a step.
  */
 #include "worker/runtime.h"
 
@@ -13,8 +17,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utlist.h>
+
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "core/backend.h"
 #include "core/error.h"
 #include "core/request_copy.h"
@@ -51,6 +58,9 @@ struct runtime {
     pthread_mutex_t mutex; /* of making variants */
     adk__pool *pools[VARIANTS];
     adk__compilation *jobs[ADK__FLAVOURS]; /* that go on between requests: an interpreter takes its time */
+    bool is_held;                          /* by the thread that forks */
+    struct runtime *prev;                  /* the registry's */
+    struct runtime *next;
 };
 
 static int execute(void *state, const adk_request *request, adk_cancel *cancel, adk_result **ret_result,
@@ -340,12 +350,80 @@ int adk__runtime_warm(adk_backend *backend, adk_error **ret_error)
     return status;
 }
 
+/* ---- fork ---------------------------------------------------------------------------------------------------------- */
+
+static struct {
+    pthread_mutex_t mutex;
+    struct runtime *all;
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL};
+
+static void before_fork(void)
+{
+    struct runtime *runtime;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    DL_FOREACH(registry.all, runtime)
+    runtime->is_held = pthread_mutex_trylock(&runtime->mutex) == 0;
+}
+
+static void unlock_all(void)
+{
+    struct runtime *runtime;
+
+    DL_FOREACH(registry.all, runtime)
+    {
+        if (runtime->is_held)
+            (void)pthread_mutex_unlock(&runtime->mutex);
+    }
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
+/* The processes that compile are the parent's. */
+static void after_fork_in_child(void)
+{
+    struct runtime *runtime;
+
+    DL_FOREACH(registry.all, runtime)
+    {
+        for (size_t i = 0; i < ADK__FLAVOURS; i++) {
+            if (runtime->is_held && runtime->jobs[i] != NULL)
+                adk__compilation_forget(runtime->jobs[i]);
+            runtime->jobs[i] = NULL;
+        }
+        if (!runtime->is_held)
+            (void)pthread_mutex_init(&runtime->mutex, NULL);
+    }
+    unlock_all();
+}
+
+static int enter_registry(struct runtime *runtime, adk_error **ret_error)
+{
+    static bool handles_fork; /* under the lock */
+    int failed;
+
+    (void)pthread_mutex_lock(&registry.mutex);
+    failed = adk__thread_at_fork(&handles_fork, before_fork, unlock_all, after_fork_in_child);
+    if (!failed)
+        DL_APPEND(registry.all, runtime);
+    (void)pthread_mutex_unlock(&registry.mutex);
+    return failed ? adk__fail(ret_error, ADK_E_SYSTEM, failed, "prepare for fork") : ADK_OK;
+}
+
+static void leave_registry(struct runtime *runtime)
+{
+    (void)pthread_mutex_lock(&registry.mutex);
+    if (runtime->prev != NULL)
+        DL_DELETE(registry.all, runtime);
+    (void)pthread_mutex_unlock(&registry.mutex);
+}
+
 /* ---- life ---------------------------------------------------------------------------------------------------------- */
 
 static void destroy(void *state)
 {
     struct runtime *runtime = state;
 
+    leave_registry(runtime);
     for (size_t i = 0; i < VARIANTS; i++)
         adk__pool_free(runtime->pools[i]);
     for (size_t i = 0; i < ADK__FLAVOURS; i++)
@@ -427,6 +505,8 @@ int adk__runtime_backend_new(const adk__runtime_image *image, const adk_wasm_opt
     status = copy_image(runtime, image, ret_error);
     if (status == ADK_OK)
         status = open_parts(runtime, options == NULL ? &defaults : options, ret_error);
+    if (status == ADK_OK)
+        status = enter_registry(runtime, ret_error);
     if (status == ADK_OK)
         status = adk_backend_new(&ops, runtime, image->name_cstr, &capabilities, ret_backend, ret_error);
     if (status != ADK_OK)

@@ -4,6 +4,7 @@
  *
  * ADK_TEST_LONG=1 in the environment has the random ones a thousand times over.
  */
+#include "processes.h"
 #include "worker.h"
 
 #include <dirent.h>
@@ -14,8 +15,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define PROCESSES_MAX 512
 
 static const char *worker_path;
 
@@ -29,120 +28,10 @@ static adk_backend *armoured(void)
     return adk_test_backend_with(&options);
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------------------- */
-
-struct process {
-    pid_t pid;
-    pid_t parent;
-    bool is_ours; /* a descendant of this process */
-    bool is_leaf;
-};
-
-struct processes {
-    struct process all[PROCESSES_MAX];
-    size_t count;
-};
-
-static bool read_process(const char *name, struct process *ret)
-{
-    char path[300];
-    char line[512] = "";
-    const char *after;
-    FILE *file;
-    char state = 0;
-    int parent = 0;
-
-    (void)snprintf(path, sizeof(path), "/proc/%s/stat", name);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    if (fgets(line, sizeof(line), file) == NULL)
-        line[0] = '\0';
-    (void)fclose(file);
-    after = strrchr(line, ')');
-    if (after == NULL || sscanf(after, ") %c %d", &state, &parent) != 2 || state == 'Z')
-        return false;
-    *ret = (struct process){.pid = (pid_t)strtol(name, NULL, 10), .parent = parent, .is_leaf = true};
-    return true;
-}
-
-static struct process *find(struct processes *p, pid_t pid)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        if (p->all[i].pid == pid)
-            return &p->all[i];
-    }
-    return NULL;
-}
-
-/* What descends from this process; a tree of three or four levels. */
-static void look_around(struct processes *p)
-{
-    DIR *dir = opendir("/proc");
-    const struct dirent *entry;
-
-    assert_non_null(dir);
-    p->count = 0;
-    while ((entry = readdir(dir)) != NULL && p->count < PROCESSES_MAX) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && read_process(entry->d_name, &p->all[p->count]))
-            p->count++;
-    }
-    (void)closedir(dir);
-    for (int level = 0; level < 5; level++) {
-        for (size_t i = 0; i < p->count; i++) {
-            struct process *parent = find(p, p->all[i].parent);
-
-            if (p->all[i].parent == getpid() || (parent != NULL && parent->is_ours)) {
-                p->all[i].is_ours = true;
-                if (parent != NULL)
-                    parent->is_leaf = false;
-            }
-        }
-    }
-}
-
-/* Sends a signal to all runs, and children that stand ready; or to those that forked them. */
-static unsigned hit(bool runs, int signal)
-{
-    static struct processes p;
-    unsigned count = 0;
-
-    look_around(&p);
-    for (size_t i = 0; i < p.count; i++) {
-        const struct process *process = &p.all[i];
-        const struct process *parent = find(&p, process->parent);
-
-        if (!process->is_ours || !process->is_leaf)
-            continue;
-        if (runs && kill(process->pid, signal) == 0)
-            count++;
-        else if (!runs && parent != NULL && parent->is_ours && kill(parent->pid, signal) == 0)
-            count++;
-    }
-    return count;
-}
-
-static bool nobody_is_left(void)
-{
-    static struct processes p;
-    uint64_t end_ns = adk_test_now_ns() + 5 * SECOND;
-    bool any = true;
-
-    while (any && adk_test_now_ns() < end_ns) {
-        any = false;
-        look_around(&p);
-        for (size_t i = 0; i < p.count; i++)
-            any |= p.all[i].is_ours;
-        if (any)
-            adk_test_sleep_ns(5 * MS);
-    }
-    return !any && waitpid(-1, NULL, WNOHANG) < 0; /* nor a zombie */
-}
-
 static void free_backend(adk_backend *backend)
 {
     adk_backend_free(backend);
-    assert_true(nobody_is_left());
+    assert_true(adk_test_nobody_is_left());
 }
 
 /* ---- at a chosen moment -------------------------------------------------------------------------------------------- */
@@ -187,11 +76,11 @@ static adk_result *kill_in_the_middle(adk_backend *backend, bool run, int signal
     assert_int_equal(pthread_create(&thread, NULL, run_stuck, &stuck), 0);
     while (sem_wait(&stuck.has_written) != 0)
         continue;
-    assert_true(hit(run, signal) > 0);
+    assert_true(adk_test_hit(run, signal) > 0);
     if (signal ==
         SIGSEGV) { /* the engine passes on what is not a guest's, and a signal that was sent does not come back */
         adk_test_sleep_ns(20 * MS);
-        (void)hit(run, signal);
+        (void)adk_test_hit(run, signal);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
     (void)sem_destroy(&stuck.has_written);
@@ -244,7 +133,7 @@ static void test_a_worker_stops(void **state)
 
     (void)state;
     adk_test_run_exits(backend, GUEST_HELLO, 0);
-    assert_true(hit(false, SIGSTOP) > 0);
+    assert_true(adk_test_hit(false, SIGSTOP) > 0);
     request.timeout_ns = 200 * MS;
     start_ns = adk_test_now_ns();
     result = adk_test_execute(backend, &request, NULL);
@@ -315,7 +204,7 @@ static void hunt(bool runs)
 
         assert_int_equal(pthread_create(&thread, NULL, run_hunted, &hunted), 0);
         adk_test_sleep_ns((uint64_t)(i * 7919 % 1000) * 2000);
-        (void)hit(runs, SIGKILL);
+        (void)adk_test_hit(runs, SIGKILL);
         assert_int_equal(pthread_join(thread, NULL), 0);
         recover(&hunted);
     }
@@ -406,18 +295,18 @@ static void check_walls(pid_t pid, uint32_t walls)
 
 static void look_and_kill(struct stuck *stuck)
 {
-    static struct processes p;
+    static adk_test_processes p;
     uint32_t walls = 0;
 
     while (sem_wait(&stuck->has_written) != 0)
         continue;
     assert_int_equal(adk_worker_walls(stuck->backend, &walls, NULL), ADK_OK);
-    look_around(&p);
+    adk_test_look_around(&p);
     for (size_t i = 0; i < p.count; i++) {
         if (p.all[i].is_ours && p.all[i].is_leaf)
             check_walls(p.all[i].pid, walls);
     }
-    (void)hit(true, SIGKILL);
+    (void)adk_test_hit(true, SIGKILL);
 }
 
 static void test_what_a_run_has(void **state)
