@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -41,6 +42,8 @@
 #define RUN_DESCRIPTORS 32
 #define PAGE_BYTES      4096
 #define MEMORY_SLACK    ((uint64_t)256 << 20)
+#define SPACE_SLACK     ((uint64_t)64 << 30) /* of addresses: code, what is shared with the library */
+#define STACK_BYTES     ((uint64_t)64 << 20) /* where the host has no limit */
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
@@ -148,35 +151,13 @@ int adk__walls_drop(void)
 
 /* What a run needs: memory, time, random numbers, its end of a channel. */
 static const int run_calls[] = {
-    SCMP_SYS(brk),
-    SCMP_SYS(clock_getres),
-    SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(close),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
-    SCMP_SYS(fstat),
-    SCMP_SYS(futex),
-    SCMP_SYS(getpid),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(getrusage),
-    SCMP_SYS(gettid),
-    SCMP_SYS(madvise),
-    SCMP_SYS(mremap),
-    SCMP_SYS(munmap),
-    SCMP_SYS(recvmsg),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(rseq),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(sched_yield),
-    SCMP_SYS(sendmsg),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(timer_delete),
-    SCMP_SYS(timer_settime),
+    SCMP_SYS(brk),          SCMP_SYS(clock_getres),  SCMP_SYS(clock_gettime),   SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(close),        SCMP_SYS(exit),          SCMP_SYS(exit_group),      SCMP_SYS(fstat),
+    SCMP_SYS(getpid),       SCMP_SYS(getrandom),     SCMP_SYS(getrusage),       SCMP_SYS(gettid),
+    SCMP_SYS(munmap),       SCMP_SYS(recvmsg),       SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
+    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),  SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_yield),  SCMP_SYS(sendmsg),       SCMP_SYS(set_robust_list), SCMP_SYS(sigaltstack),
+    SCMP_SYS(timer_delete), SCMP_SYS(timer_settime),
 };
 
 /* What the worker needs beside that: forking and collecting, and what a run does before it seals itself. */
@@ -186,7 +167,8 @@ static const int worker_calls[] = {
     SCMP_SYS(poll),         SCMP_SYS(ppoll),      SCMP_SYS(pread64),         SCMP_SYS(prlimit64),
     SCMP_SYS(read),         SCMP_SYS(seccomp),    SCMP_SYS(set_tid_address), SCMP_SYS(setrlimit),
     SCMP_SYS(signalfd4),    SCMP_SYS(statx),      SCMP_SYS(timer_create),    SCMP_SYS(wait4),
-    SCMP_SYS(write),        SCMP_SYS(newfstatat),
+    SCMP_SYS(write),        SCMP_SYS(newfstatat), SCMP_SYS(futex),           SCMP_SYS(madvise),
+    SCMP_SYS(mremap),       SCMP_SYS(getppid),
 };
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
@@ -209,15 +191,50 @@ static int allow_file_commands(scmp_filter_ctx filter)
     return failed;
 }
 
+/*
+ * The limit on data counts what is private, can be written and is no stack: what is not of that kind could be had without
+ * end. So memory that is shared without a file, stacks and huge pages are refused, and mremap(2), which makes a stack longer.
+ */
+static int allow_private_memory(scmp_filter_ctx filter)
+{
+    const scmp_datum_t kinds = MAP_TYPE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED;
+    int failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                  SCMP_A3(SCMP_CMP_MASKED_EQ, kinds, MAP_PRIVATE));
+
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                                  SCMP_A3(SCMP_CMP_MASKED_EQ, kinds | MAP_ANONYMOUS, MAP_SHARED));
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                                  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC | PROT_GROWSDOWN | PROT_GROWSUP, 0));
+    return failed;
+}
+
+/* Of two calls that do many things, those that are needed: waiting and waking, and giving memory back. */
+static int allow_some_kinds(scmp_filter_ctx filter)
+{
+    static const int waits[] = {FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET};
+    static const int advice[] = {MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE};
+    const scmp_datum_t kind = ~(scmp_datum_t)(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME) & UINT32_MAX;
+    int failed = 0;
+
+    for (size_t i = 0; i < ADK_COUNT(waits) && !failed; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(futex), 1,
+                                  SCMP_A1(SCMP_CMP_MASKED_EQ, kind, (scmp_datum_t)waits[i]));
+    for (size_t i = 0; i < ADK_COUNT(advice) && !failed; i++)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(madvise), 1,
+                                  SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)advice[i], 0));
+    return failed;
+}
+
 static int allow_for_run(scmp_filter_ctx filter)
 {
     int failed = allow(filter, run_calls, ADK_COUNT(run_calls));
 
     if (!failed)
-        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        failed = allow_private_memory(filter);
     if (!failed)
-        failed =
-            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        failed = allow_some_kinds(filter);
     return failed;
 }
 
@@ -242,6 +259,7 @@ static int allow_for_worker(scmp_filter_ctx filter)
 }
 
 static struct sock_fprog run_program;
+static pid_t server_pid;
 
 /* Making a filter takes longer than a run may: it is made once, and kept as the kernel takes it. */
 static int keep_run_filter(void)
@@ -271,6 +289,7 @@ int adk__walls_seal(void)
     scmp_filter_ctx filter;
     int failed = keep_run_filter();
 
+    server_pid = getpid();
     if (failed)
         return failed;
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -284,29 +303,48 @@ int adk__walls_seal(void)
 }
 
 static uint64_t worker_bytes; /* of data, as RLIMIT_DATA counts it; 0: not known */
+static uint64_t worker_space; /* of addresses, as RLIMIT_AS does */
 
 uint32_t adk__walls_measure(void)
 {
     char text[128] = "";
-    unsigned long long pages = 0;
+    unsigned long long space = 0;
+    unsigned long long data = 0;
 
     if (figures < 0 || pread(figures, text, sizeof(text) - 1, 0) <= 0 ||
-        sscanf(text, "%*u %*u %*u %*u %*u %llu", &pages) != 1)
+        sscanf(text, "%llu %*u %*u %*u %*u %llu", &space, &data) != 2)
         return 0;
-    worker_bytes = pages * (uint64_t)PAGE_BYTES;
+    worker_bytes = data * (uint64_t)PAGE_BYTES;
+    worker_space = space * (uint64_t)PAGE_BYTES;
     return ADK_WALL_MEMORY;
 }
 
-/* The guest's budget counts what the guest has; what it costs to have that comes on top. */
-static int limit_memory(uint64_t memory_bytes)
+/* Lowers a limit; one that is lower already stays. Returns 0 or an errno value. */
+static int lower(int resource, uint64_t value)
 {
     struct rlimit limit;
 
+    if (getrlimit((__rlimit_resource_t)resource, &limit) != 0)
+        return errno;
+    limit.rlim_cur = value < limit.rlim_max ? value : limit.rlim_max;
+    limit.rlim_max = limit.rlim_cur;
+    return setrlimit((__rlimit_resource_t)resource, &limit) == 0 ? 0 : errno;
+}
+
+/*
+ * The guest's budget counts what the guest has; what it costs to have that comes on top. Addresses are limited for what they
+ * cost the kernel: tables for pages that are only ever read count as nobody's data.
+ */
+static int limit_memory(uint64_t memory_bytes)
+{
+    int failed;
+
     if (worker_bytes == 0)
         return 0;
-    limit.rlim_cur = adk__add_saturated(adk__add_saturated(worker_bytes, memory_bytes), MEMORY_SLACK);
-    limit.rlim_max = limit.rlim_cur;
-    return setrlimit(RLIMIT_DATA, &limit) == 0 ? 0 : errno;
+    failed = lower(RLIMIT_DATA, adk__add_saturated(adk__add_saturated(worker_bytes, memory_bytes), MEMORY_SLACK));
+    if (!failed)
+        failed = lower(RLIMIT_AS, adk__add_saturated(adk__add_saturated(worker_space, memory_bytes), SPACE_SLACK));
+    return failed ? failed : lower(RLIMIT_STACK, STACK_BYTES);
 }
 
 int adk__walls_seal_run(uint64_t memory_bytes)
@@ -329,7 +367,9 @@ void adk__walls_begin_run(void)
     const struct rlimit descriptors = {RUN_DESCRIPTORS, RUN_DESCRIPTORS};
     const struct rlimit none = {0, 0};
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    /* Where there is no process namespace it may have been too late for that; nobody waits for such a run. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != server_pid)
+        _exit(EXIT_FAILURE);
     (void)setrlimit(RLIMIT_NOFILE, &descriptors);
     (void)setrlimit(RLIMIT_NPROC, &none);
 }
