@@ -18,6 +18,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -262,9 +263,29 @@ static void refuse(adk__run *run, const adk__refusal *refusal)
     adk__child_finish(run, ADK_OK, NULL);
 }
 
+/*
+ * The limit on this process's memory (walls.c) may be in the way of a module's least memory before the budget is asked: the
+ * pool maps first. If all of the budget can be had, it was more than that which was wanted.
+ */
+static bool wanted_too_much(const adk__run *run, int status, const adk_error *error)
+{
+    uint64_t size = run->request->memory_limit_bytes;
+    void *all;
+
+    if (status != ADK_E_SYSTEM || run->phase != ADK_PHASE_INSTANTIATE ||
+        strstr(adk_error_message_cstr(error), "(os error 12)") == NULL)
+        return false;
+    all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED)
+        return false;
+    (void)munmap(all, size);
+    return true;
+}
+
 static int live(adk__run *run, adk__module *module, adk__shard *shard, adk_error **ret_error)
 {
     const wasmtime_instance_pre_t *pre = NULL;
+    adk_error *error = NULL;
     int status = adk__module_in_shard(module, shard, &pre, ret_error);
 
     if (status == ADK_OK)
@@ -272,8 +293,15 @@ static int live(adk__run *run, adk__module *module, adk__shard *shard, adk_error
     if (status != ADK_OK)
         return status;
     seal();
-    return adk__live(module->engines->options->entry_cstr, run, module, shard, pre,
-                     wasmtime_store_new(shard->engine, run, NULL), ret_error);
+    status = adk__live(module->engines->options->entry_cstr, run, module, shard, pre,
+                       wasmtime_store_new(shard->engine, run, NULL), &error);
+    if (wanted_too_much(run, status, error)) {
+        run->budget.denied++;
+        adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
+        return adk__ending_set(run, NULL, ret_error);
+    }
+    *ret_error = error;
+    return status;
 }
 
 void adk__child_run(int channel, adk__engines *engines, uint32_t flavour)

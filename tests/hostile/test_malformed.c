@@ -383,6 +383,8 @@ static void test_an_imported_entry(void **state)
     (void)state;
     options.host_functions = functions;
     options.host_functions_count = 1;
+    if (adk_test_refuses_host_functions(&options))
+        return;
     options.slots = 4;
     options.cache_modules = 2;
     adk_hostile_begin(&hostile, &options);

@@ -80,7 +80,8 @@ static void storm(int timer, int number, suseconds_t every_us)
     assert_int_equal(setitimer((__itimer_which_t)timer, &often, NULL), 0);
     run_all(backend, adk_test_sanitized() ? 5 : 20);
     assert_int_equal(setitimer((__itimer_which_t)timer, &never, NULL), 0);
-    assert_true(atomic_load(&signals_seen) > 10);
+    if (timer != ITIMER_PROF || !adk_test_armoured()) /* guests take none of this process's CPU time there */
+        assert_true(atomic_load(&signals_seen) > 10);
     assert_null(adk_hostile_hello(backend));
     adk_backend_free(backend);
 }

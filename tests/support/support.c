@@ -148,6 +148,25 @@ __attribute__((constructor)) static void name_worker(void)
     (void)setenv("ADK_SANDBOX_WORKER", adk_test_under_valgrind() ? "/nonexistent/adk-worker" : ADK_TEST_WORKER, 0);
 }
 
+bool adk_test_armoured(void)
+{
+    return getenv("ADK_TEST_ARMOURED") != NULL;
+}
+
+bool adk_test_refuses_host_functions(const adk_wasm_options *options)
+{
+    adk_backend *backend = NULL;
+    adk_error *error = NULL;
+
+    if (!adk_test_armoured())
+        return false;
+    assert_int_equal(adk_wasm_backend_new(options, &backend, &error), ADK_E_INVALID);
+    assert_string_equal(adk_error_message_cstr(error), "host functions cannot be called from another process");
+    assert_null(backend);
+    adk_error_free(error);
+    return true;
+}
+
 adk_wasm_options adk_test_options(void)
 {
     adk_wasm_options options = ADK_WASM_OPTIONS_INIT;
@@ -157,7 +176,7 @@ adk_wasm_options adk_test_options(void)
         options.slots = (uint32_t)strtoul(slots, NULL, 10);
     if (adk_test_under_valgrind())
         options.flags |= ADK_WASM_ALLOW_UNBOUNDED_COMPILE;
-    if (getenv("ADK_TEST_ARMOURED") != NULL) /* for a look at how the tests of a backend fare in the other mode */
+    if (adk_test_armoured())
         options.flags |= ADK_WASM_ARMOURED;
     return options;
 }

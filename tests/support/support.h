@@ -67,6 +67,12 @@ adk_test_census adk_test_count(void);
 /** Options that obey ADK_TEST_SLOTS. */
 adk_wasm_options adk_test_options(void);
 
+/** Whether the tests' backends run their guests in processes of their own (ADK_TEST_ARMOURED=1 in the environment). */
+bool adk_test_armoured(void);
+
+/** Where they do, and only there: makes sure that these options, which name host functions, are refused for that. */
+bool adk_test_refuses_host_functions(const adk_wasm_options *options);
+
 /** A backend with these options; the test fails where there is none. */
 adk_backend *adk_test_backend(void);
 adk_backend *adk_test_backend_with(const adk_wasm_options *options);
