@@ -5,6 +5,7 @@
 #include "base/text.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -46,7 +47,18 @@ bool adk__utf8_valid(const void *data, size_t size)
     size_t at = 0;
 
     while (at < size) {
-        size_t length = adk__utf8_sequence(bytes + at, size - at);
+        size_t length;
+        uint64_t eight;
+
+        while (size - at >= sizeof(eight)) { /* most text is ASCII */
+            memcpy(&eight, bytes + at, sizeof(eight));
+            if ((eight & UINT64_C(0x8080808080808080)) != 0)
+                break;
+            at += sizeof(eight);
+        }
+        if (at == size)
+            break;
+        length = adk__utf8_sequence(bytes + at, size - at);
 
         if (length == 0)
             return false;

@@ -1,7 +1,7 @@
 #include "core/json_text.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <sodium.h>
 #include <string.h>
 
 /* What may not stand in a string as it is: its escape, or NULL. DEL and what is above stand for themselves. */
@@ -165,4 +165,81 @@ int adk__json_append(adk__buf *buf, const json_t *json)
     default:
         return -ENOMEM; /* cannot be */
     }
+}
+
+/* ---- without a tree ----------------------------------------------------------------------------------------------- */
+
+static void begin_value(adk__json_out *out)
+{
+    if (out->comma && out->failed == 0)
+        out->failed = adk__buf_append(&out->buf, ",", 1);
+    out->comma = true;
+}
+
+void adk__json_open(adk__json_out *out, char bracket)
+{
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = adk__buf_append(&out->buf, &bracket, 1);
+    out->comma = false;
+}
+
+void adk__json_close(adk__json_out *out, char bracket)
+{
+    if (out->failed == 0)
+        out->failed = adk__buf_append(&out->buf, &bracket, 1);
+    out->comma = true;
+}
+
+void adk__json_key(adk__json_out *out, const char *key)
+{
+    if (out->failed == 0)
+        out->failed = append_key(&out->buf, key, !out->comma);
+    out->comma = false;
+}
+
+void adk__json_put_text(adk__json_out *out, adk_bytes text)
+{
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = append_string(&out->buf, text.data, text.size);
+}
+
+void adk__json_put_number(adk__json_out *out, json_int_t number)
+{
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = append_integer(&out->buf, number);
+}
+
+void adk__json_put_tree(adk__json_out *out, const json_t *json)
+{
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = json == NULL ? -ENOMEM : adk__json_append(&out->buf, json);
+}
+
+void adk__json_put_json(adk__json_out *out, adk_bytes json)
+{
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = adk__buf_append(&out->buf, json.data, json.size);
+}
+
+/* What it writes is the text and a NUL, in whose place the second quote comes. */
+void adk__json_put_base64(adk__json_out *out, adk_bytes bytes)
+{
+    size_t size = sodium_base64_encoded_len(bytes.size, sodium_base64_VARIANT_ORIGINAL);
+    adk__buf *buf = &out->buf;
+
+    begin_value(out);
+    if (out->failed == 0)
+        out->failed = adk__buf_reserve(buf, buf->size + size + 1);
+    if (out->failed != 0)
+        return;
+    buf->data[buf->size] = '"';
+    (void)sodium_bin2base64((char *)buf->data + buf->size + 1, size, bytes.data, bytes.size,
+                            sodium_base64_VARIANT_ORIGINAL);
+    buf->size += size + 1;
+    buf->data[buf->size - 1] = '"';
 }

@@ -3,6 +3,7 @@
  */
 #include "core/report.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -15,30 +16,7 @@
 
 #define FIRST_ROOM_BYTES ((size_t)1000) /* a usual report; below what malloc() tidies up for */
 
-static void free_json(json_t *json)
-{
-    json_decref(json);
-}
-ADK_DEFINE_AUTO(json_t, free_json);
-
-/*
- * This takes the value also on failure, and fails on NULL: a chain of these needs one check. Keys are ours, and text has
- * been checked before it becomes a string: jansson need not look at either again.
- */
-static int set(json_t *object, const char *key, json_t *value)
-{
-    return json_object_set_new_nocheck(object, key, value);
-}
-
-static json_t *number(uint64_t value)
-{
-    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
-static json_t *number_if(bool known, uint64_t value)
-{
-    return known ? number(value) : json_null();
-}
+/* ---- keys and values ---------------------------------------------------------------------------------------------- */
 
 static json_t *escaped(adk_bytes bytes)
 {
@@ -51,33 +29,11 @@ static json_t *escaped(adk_bytes bytes)
     return json;
 }
 
-/* Whatever is not UTF-8 by the time it comes here is written escaped, rather than not at all. */
 json_t *adk__report_text(adk_bytes bytes)
 {
     if (bytes.size == 0)
         return json_string("");
     return adk__utf8_valid(bytes.data, bytes.size) ? json_stringn_nocheck(bytes.data, bytes.size) : escaped(bytes);
-}
-
-static json_t *text(adk_bytes bytes)
-{
-    return adk__report_text(bytes);
-}
-
-static json_t *word(const char *of)
-{
-    return of == NULL ? json_null() : text(adk_bytes_from_cstr(of));
-}
-
-static json_t *text_or_null(adk_bytes bytes)
-{
-    return bytes.size == 0 ? json_null() : text(bytes);
-}
-
-/* 64 bits do not survive most JSON readers. */
-static json_t *number_text(bool known, uint64_t value)
-{
-    return known ? json_sprintf("%llu", (unsigned long long)value) : json_null();
 }
 
 json_t *adk__report_base64(adk_bytes bytes)
@@ -91,18 +47,98 @@ json_t *adk__report_base64(adk_bytes bytes)
     return json_string_nocheck(encoded);
 }
 
-static int set_bytes(json_t *object, const char *key, const char *encoding_key, adk_bytes bytes, adk_bytes as_text)
+/* Whatever is not UTF-8 by the time it comes here is written escaped, rather than not at all. */
+static void put_text(adk__json_out *out, adk_bytes bytes)
 {
-    if (adk__utf8_valid(as_text.data, as_text.size))
-        return set(object, key, text(as_text));
-    return set(object, key, adk__report_base64(bytes)) | set(object, encoding_key, json_string("base64"));
+    adk__buf buf = ADK__BUF_INIT(SIZE_MAX / 2);
+
+    if (adk__utf8_valid(bytes.data, bytes.size)) {
+        adk__json_put_text(out, bytes);
+        return;
+    }
+    if (adk__text_append_escaped(&buf, bytes.data, bytes.size, bytes.size) != 0)
+        out->failed = -ENOMEM;
+    adk__json_put_text(out, adk_bytes_make(buf.data, buf.size));
+    adk__buf_free(&buf);
+}
+
+static void put_literal(adk__json_out *out, const char *literal)
+{
+    adk__json_put_json(out, adk_bytes_make(literal, strlen(literal)));
+}
+
+static void set_null(adk__json_out *out, const char *key)
+{
+    adk__json_key(out, key);
+    put_literal(out, "null");
+}
+
+static void set_bool(adk__json_out *out, const char *key, bool value)
+{
+    adk__json_key(out, key);
+    put_literal(out, value ? "true" : "false");
+}
+
+static void set_number(adk__json_out *out, const char *key, uint64_t value)
+{
+    adk__json_key(out, key);
+    adk__json_put_number(out, value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static void set_number_if(adk__json_out *out, const char *key, bool known, uint64_t value)
+{
+    if (known)
+        set_number(out, key, value);
+    else
+        set_null(out, key);
+}
+
+static void set_text(adk__json_out *out, const char *key, adk_bytes bytes)
+{
+    adk__json_key(out, key);
+    put_text(out, bytes);
+}
+
+static void set_text_or_null(adk__json_out *out, const char *key, adk_bytes bytes)
+{
+    if (bytes.size == 0)
+        set_null(out, key);
+    else
+        set_text(out, key, bytes);
+}
+
+static void set_word(adk__json_out *out, const char *key, const char *word)
+{
+    if (word == NULL)
+        set_null(out, key);
+    else
+        set_text(out, key, adk_bytes_from_cstr(word));
+}
+
+static void set_base64(adk__json_out *out, const char *key, adk_bytes bytes)
+{
+    adk__json_key(out, key);
+    adk__json_put_base64(out, bytes);
+}
+
+/* ---- streams ------------------------------------------------------------------------------------------------------ */
+
+static void set_bytes(adk__json_out *out, const char *key, const char *encoding_key, adk_bytes bytes, adk_bytes as_text)
+{
+    if (adk__utf8_valid(as_text.data, as_text.size)) {
+        adk__json_key(out, key);
+        adk__json_put_text(out, as_text);
+        return;
+    }
+    set_base64(out, key, bytes);
+    set_word(out, encoding_key, "base64");
 }
 
 /*
  * A head that ends within a character gives that character's first bytes to the tail, where the rest of it is; behind a
  * gap they are left out, as what follows them was.
  */
-static int set_truncated(json_t *report, const char *name, const char *encoding_key, adk_output output)
+static void set_truncated(adk__json_out *out, const char *name, const char *encoding_key, adk_output output)
 {
     bool gap = output.written_bytes > output.head.size + output.tail.size;
     size_t split = output.head.size - adk__report_whole_end(output.head).size;
@@ -111,68 +147,65 @@ static int set_truncated(json_t *report, const char *name, const char *encoding_
     char tail_key[32];
     char tail_encoding_key[40];
     adk_bytes text_tail;
-    int failed;
 
     (void)snprintf(tail_key, sizeof(tail_key), "%s_tail", name);
     (void)snprintf(tail_encoding_key, sizeof(tail_encoding_key), "%s_tail_encoding", name);
     if (!adk__utf8_valid(head.data, head.size))
         split = 0; /* written as base64, whole */
-    failed = set_bytes(report, name, encoding_key, output.head, head);
-    if (gap || split == 0)
-        return failed | set_bytes(report, tail_key, tail_encoding_key, output.tail,
-                                  gap ? adk__report_whole_start(output.tail) : output.tail);
-    failed |= adk__buf_append(&tail, (const char *)output.head.data + head.size, split);
-    failed |= adk__buf_append(&tail, output.tail.data, output.tail.size);
+    set_bytes(out, name, encoding_key, output.head, head);
+    if (gap || split == 0) {
+        text_tail = gap ? adk__report_whole_start(output.tail) : output.tail;
+        set_bytes(out, tail_key, tail_encoding_key, output.tail, text_tail);
+        return;
+    }
+    if (adk__buf_append(&tail, (const char *)output.head.data + head.size, split) != 0 ||
+        adk__buf_append(&tail, output.tail.data, output.tail.size) != 0)
+        out->failed = -ENOMEM;
     text_tail = adk_bytes_make(tail.data, tail.size);
-    failed |= set_bytes(report, tail_key, tail_encoding_key, text_tail, text_tail);
+    set_bytes(out, tail_key, tail_encoding_key, text_tail, text_tail);
     adk__buf_free(&tail);
-    return failed;
 }
 
-static int set_output(json_t *report, const char *name, adk_output output)
+static void set_output(adk__json_out *out, const char *name, const char *encoding_key, adk_output output)
 {
-    char encoding_key[32];
-
-    (void)snprintf(encoding_key, sizeof(encoding_key), "%s_encoding", name);
     if (output.truncated)
-        return set_truncated(report, name, encoding_key, output);
-    return set_bytes(report, name, encoding_key, output.head, output.head);
+        set_truncated(out, name, encoding_key, output);
+    else
+        set_bytes(out, name, encoding_key, output.head, output.head);
 }
 
-static json_t *backtrace_json(const adk_result *result)
+static void set_streams(adk__json_out *out, adk_output of_stdout, adk_output of_stderr)
 {
-    json_t *list = json_array();
-    int failed = list == NULL;
-
-    for (size_t i = 0; !failed && i < result->frame_count; i++) {
-        const adk_frame *frame = &result->frames[i];
-
-        if (frame->function_name.size > 0)
-            failed = json_array_append_new(list, text(frame->function_name));
-        else
-            failed = json_array_append_new(list, json_sprintf("function[%u]", frame->function_index));
-    }
-    if (failed) {
-        json_decref(list);
-        return NULL;
-    }
-    return list;
+    set_output(out, "stdout", "stdout_encoding", of_stdout);
+    set_output(out, "stderr", "stderr_encoding", of_stderr);
+    adk__json_key(out, "bytes");
+    adk__json_open(out, '{');
+    set_number(out, "stdout", of_stdout.written_bytes);
+    set_number(out, "stderr", of_stderr.written_bytes);
+    adk__json_close(out, '}');
+    adk__json_key(out, "truncated");
+    adk__json_open(out, '{');
+    set_bool(out, "stdout", of_stdout.truncated != 0);
+    set_bool(out, "stderr", of_stderr.truncated != 0);
+    adk__json_close(out, '}');
 }
 
-static json_t *trap_json(const adk_result *result)
+static void set_viewed_streams(adk__json_out *out, const adk_result *r, const adk__report_view *view,
+                               adk__report_seen *seen)
 {
-    json_t *trap;
+    bool says = view->message_in_stderr && r->outcome != ADK_OUTCOME_EXITED;
+    adk__stream_view views[2];
 
-    if (result->trap_kind == NULL)
-        return json_null();
-    trap = json_object();
-    if (set(trap, "kind", json_string(result->trap_kind)) |
-        set(trap, "message", text(adk_result_trap_message(result))) | set(trap, "backtrace", backtrace_json(result))) {
-        json_decref(trap);
-        return NULL;
-    }
-    return trap;
+    if (adk__report_view_streams(r, view->streams_bytes, says ? adk_result_message(r) : adk_bytes_make(NULL, 0),
+                                 views) != 0)
+        out->failed = -ENOMEM;
+    else
+        set_streams(out, views[0].output, views[1].output);
+    seen->partial = views[0].partial || views[1].partial;
+    adk__report_view_free(views);
 }
+
+/* ---- files -------------------------------------------------------------------------------------------------------- */
 
 /*
  * Whether JSON writes it at least as shortly as base64 does: a control character takes six bytes there. A file of nothing
@@ -193,78 +226,104 @@ bool adk__report_is_text(adk_bytes bytes)
     return adk__utf8_valid(bytes.data, bytes.size) && is_compact_text(bytes);
 }
 
-static json_t *file_json(const adk_file_out *file, adk_bytes content, bool cut)
+static void put_file(adk__json_out *out, const adk_file_out *file, adk_bytes content, bool cut)
 {
     bool is_text = adk__report_is_text(content);
-    json_t *json = json_object();
 
-    if (set(json, "path", text(file->path)) | set(json, "size", number(file->size_bytes)) |
-        set(json, "content", is_text ? text(content) : adk__report_base64(content)) |
-        set(json, "encoding", json_string(is_text ? "utf-8" : "base64")) |
-        set(json, "truncated", json_boolean(file->truncated || cut))) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    adk__json_open(out, '{');
+    set_text(out, "path", file->path);
+    set_number(out, "size", file->size_bytes);
+    adk__json_key(out, "content");
+    if (is_text)
+        adk__json_put_text(out, content);
+    else
+        adk__json_put_base64(out, content);
+    set_word(out, "encoding", is_text ? "utf-8" : "base64");
+    set_bool(out, "truncated", file->truncated || cut);
+    adk__json_close(out, '}');
 }
 
 /* An image that stands apart has no content here, but its number there. */
-static json_t *image_json(const adk_file_out *file, const char *type, bool apart, uint32_t number_of)
+static void put_image(adk__json_out *out, const adk_file_out *file, const char *type, bool apart, uint32_t number_of)
 {
-    json_t *json = json_object();
-
-    if (set(json, "path", text(file->path)) | set(json, "size", number(file->size_bytes)) |
-        set(json, "content", apart ? json_string("") : adk__report_base64(file->content)) |
-        set(json, "encoding", json_string("base64")) | set(json, "truncated", json_false()) |
-        set(json, "media_type", json_string(type)) | (apart ? set(json, "image", number(number_of)) : 0)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    adk__json_open(out, '{');
+    set_text(out, "path", file->path);
+    set_number(out, "size", file->size_bytes);
+    set_base64(out, "content", apart ? adk_bytes_make(NULL, 0) : file->content);
+    set_word(out, "encoding", "base64");
+    set_bool(out, "truncated", false);
+    set_word(out, "media_type", type);
+    if (apart)
+        set_number(out, "image", number_of);
+    adk__json_close(out, '}');
 }
 
-static json_t *viewed_file_json(const adk_file_out *file, const adk__report_view *view, adk__file_walk *walk,
-                                adk__report_seen *seen)
+/* False where it is not listed. */
+static bool put_viewed_file(adk__json_out *out, const adk_file_out *file, const adk__report_view *view,
+                            adk__file_walk *walk, adk__report_seen *seen)
 {
     adk__file_view shown;
 
     if (!adk__report_walk_file(walk, view, file, &shown)) {
         seen->partial = true;
-        return json_null();
+        return false;
     }
     if (shown.type_cstr != NULL) {
         seen->image_count = view->images_apart ? walk->images : 0;
-        return image_json(file, shown.type_cstr, view->images_apart, walk->images - 1);
+        put_image(out, file, shown.type_cstr, view->images_apart, walk->images - 1);
+        return true;
     }
     seen->partial |= shown.content.size < file->content.size;
-    return file_json(file, shown.content, shown.content.size < file->content.size);
+    put_file(out, file, shown.content, shown.content.size < file->content.size);
+    return true;
 }
 
 /* Directories come back so that a tree can be made again; in a report files speak for themselves. */
-static json_t *files_json(const adk_result *result, const adk__report_view *view, adk__report_seen *seen, bool *ret_all)
+static void set_files(adk__json_out *out, const adk_result *result, const adk__report_view *view,
+                      adk__report_seen *seen)
 {
     adk__file_walk walk = view == NULL ? (adk__file_walk){0} : adk__report_walk(view);
-    json_t *list = json_array();
-    int failed = list == NULL;
+    bool all = true;
 
-    *ret_all = true;
-    for (size_t i = 0; !failed && i < result->file_count; i++) {
+    adk__json_key(out, "files");
+    adk__json_open(out, '[');
+    for (size_t i = 0; i < result->file_count; i++) {
         const adk_file_out *file = &result->files[i];
-        json_t *json;
 
         if (file->type != ADK_FILE_REGULAR)
             continue;
-        json = view == NULL ? file_json(file, file->content, false) : viewed_file_json(file, view, &walk, seen);
-        if (json_is_null(json))
-            *ret_all = false;
+        if (view == NULL)
+            put_file(out, file, file->content, false);
         else
-            failed = json_array_append_new(list, json);
+            all &= put_viewed_file(out, file, view, &walk, seen);
     }
-    if (failed) {
-        json_decref(list);
-        return NULL;
+    adk__json_close(out, ']');
+    set_bool(out, "files_complete", all && !result->files_incomplete);
+}
+
+/* ---- the rest ----------------------------------------------------------------------------------------------------- */
+
+static void set_trap(adk__json_out *out, const adk_result *result)
+{
+    if (result->trap_kind == NULL) {
+        set_null(out, "trap");
+        return;
     }
-    return list;
+    adk__json_key(out, "trap");
+    adk__json_open(out, '{');
+    set_word(out, "kind", result->trap_kind);
+    set_text(out, "message", adk_result_trap_message(result));
+    adk__json_key(out, "backtrace");
+    adk__json_open(out, '[');
+    for (size_t i = 0; i < result->frame_count; i++) {
+        const adk_frame *frame = &result->frames[i];
+        char number[40];
+
+        (void)snprintf(number, sizeof(number), "function[%u]", frame->function_index);
+        put_text(out, frame->function_name.size > 0 ? frame->function_name : adk_bytes_from_cstr(number));
+    }
+    adk__json_close(out, ']');
+    adk__json_close(out, '}');
 }
 
 static const char *cache_word(adk_cache_state cache)
@@ -274,142 +333,150 @@ static const char *cache_word(adk_cache_state cache)
     return cache < ADK_COUNT(words) ? words[cache] : NULL;
 }
 
-static json_t *usage_json(const adk_usage *usage)
+static void set_usage(adk__json_out *out, const adk_usage *usage)
 {
-    json_t *json = json_object();
-
-    if (set(json, "compile_ns", number(usage->compile_ns)) |
-        set(json, "instantiate_ns", number(usage->instantiate_ns)) | set(json, "run_ns", number(usage->run_ns)) |
-        set(json, "cpu_ns", number_if((usage->measured & ADK_USAGE_CPU) != 0, usage->cpu_ns)) |
-        set(json, "cache", word(cache_word(usage->cache))) |
-        set(json, "memory_peak_bytes", number(usage->memory_peak_bytes)) |
-        set(json, "memory_denied", number(usage->memory_denied)) |
-        set(json, "fuel", number_if((usage->measured & ADK_USAGE_FUEL) != 0, usage->fuel)) |
-        set(json, "host_calls", number(usage->host_calls))) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    adk__json_key(out, "usage");
+    adk__json_open(out, '{');
+    set_number(out, "compile_ns", usage->compile_ns);
+    set_number(out, "instantiate_ns", usage->instantiate_ns);
+    set_number(out, "run_ns", usage->run_ns);
+    set_number_if(out, "cpu_ns", (usage->measured & ADK_USAGE_CPU) != 0, usage->cpu_ns);
+    set_word(out, "cache", cache_word(usage->cache));
+    set_number(out, "memory_peak_bytes", usage->memory_peak_bytes);
+    set_number(out, "memory_denied", usage->memory_denied);
+    set_number_if(out, "fuel", (usage->measured & ADK_USAGE_FUEL) != 0, usage->fuel);
+    set_number(out, "host_calls", usage->host_calls);
+    adk__json_close(out, '}');
 }
 
-static json_t *limits_json(const adk_limits *limits, const adk__report_view *view)
+/* 64 bits do not survive most JSON readers: the seed is text. */
+static void set_limits(adk__json_out *out, const adk_limits *limits, const adk__report_view *view)
 {
-    bool timeout_clamped = view != NULL && view->timeout_clamped;
-    bool memory_clamped = view != NULL && view->memory_clamped;
-    json_t *json = json_object();
+    char seed[24];
 
-    if (set(json, "timeout_ns", number(limits->timeout_ns)) |
-        set(json, "memory_limit_bytes", number(limits->memory_limit_bytes)) |
-        set(json, "output_limit_bytes", number(limits->output_limit_bytes)) |
-        set(json, "output_policy", json_string(limits->output_policy == ADK_OUTPUT_STOP ? "stop" : "truncate")) |
-        set(json, "fuel", number_if(limits->fuel != 0, limits->fuel)) |
-        set(json, "random_seed", number_text((limits->flags & ADK_REQUEST_SEED) != 0, limits->random_seed)) |
-        set(json, "clock_start_ns", number_if((limits->flags & ADK_REQUEST_CLOCK) != 0, limits->clock_start_ns)) |
-        (timeout_clamped ? set(json, "timeout_clamped", json_true()) : 0) |
-        (memory_clamped ? set(json, "memory_clamped", json_true()) : 0)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
+    (void)snprintf(seed, sizeof(seed), "%llu", (unsigned long long)limits->random_seed);
+    adk__json_key(out, "limits");
+    adk__json_open(out, '{');
+    set_number(out, "timeout_ns", limits->timeout_ns);
+    set_number(out, "memory_limit_bytes", limits->memory_limit_bytes);
+    set_number(out, "output_limit_bytes", limits->output_limit_bytes);
+    set_word(out, "output_policy", limits->output_policy == ADK_OUTPUT_STOP ? "stop" : "truncate");
+    set_number_if(out, "fuel", limits->fuel != 0, limits->fuel);
+    set_word(out, "random_seed", (limits->flags & ADK_REQUEST_SEED) != 0 ? seed : NULL);
+    set_number_if(out, "clock_start_ns", (limits->flags & ADK_REQUEST_CLOCK) != 0, limits->clock_start_ns);
+    if (view != NULL && view->timeout_clamped)
+        set_bool(out, "timeout_clamped", true);
+    if (view != NULL && view->memory_clamped)
+        set_bool(out, "memory_clamped", true);
+    adk__json_close(out, '}');
 }
 
-static json_t *pair_json(json_t *of_stdout, json_t *of_stderr)
-{
-    json_t *json = json_object();
-
-    if (set(json, "stdout", of_stdout) | set(json, "stderr", of_stderr)) {
-        json_decref(json);
-        return NULL;
-    }
-    return json;
-}
-
-static int set_ending(json_t *report, const adk_result *r)
+static void set_ending(adk__json_out *out, const adk_result *r)
 {
     bool has_code = r->outcome == ADK_OUTCOME_EXITED || r->outcome == ADK_OUTCOME_SIGNALED;
 
-    return set(report, "report", json_integer(ADK_REPORT_VERSION)) |
-           set(report, "status", word(adk_outcome_status_cstr(r->outcome))) |
-           set(report, "outcome", word(adk_outcome_cstr(r->outcome))) |
-           set(report, "phase", word(adk_phase_cstr(r->phase))) |
-           set(report, "exit_code", number_if(has_code, r->code)) | set(report, "trap", trap_json(r)) |
-           set(report, "reason", word(adk_reason_cstr(r->reason))) |
-           set(report, "message", text_or_null(adk_result_message(r)));
+    set_word(out, "status", adk_outcome_status_cstr(r->outcome));
+    set_word(out, "outcome", adk_outcome_cstr(r->outcome));
+    set_word(out, "phase", adk_phase_cstr(r->phase));
+    set_number_if(out, "exit_code", has_code, r->code);
+    set_trap(out, r);
+    set_word(out, "reason", adk_reason_cstr(r->reason));
+    set_text_or_null(out, "message", adk_result_message(r));
 }
 
-static int set_streams(json_t *report, adk_output out, adk_output err)
+static void begin(adk__json_out *out)
 {
-    return set_output(report, "stdout", out) | set_output(report, "stderr", err) |
-           set(report, "bytes", pair_json(number(out.written_bytes), number(err.written_bytes))) |
-           set(report, "truncated", pair_json(json_boolean(out.truncated), json_boolean(err.truncated)));
+    if (out->failed == 0)
+        out->failed = adk__buf_reserve(&out->buf, FIRST_ROOM_BYTES);
+    adk__json_open(out, '{');
+    set_number(out, "report", ADK_REPORT_VERSION);
 }
 
-static int set_viewed_streams(json_t *report, const adk_result *r, const adk__report_view *view, adk__report_seen *seen)
+void adk__report_begin(adk__json_out *out, const adk_result *r, const adk__report_view *view,
+                       adk__report_seen *ret_seen)
 {
-    bool says = view->message_in_stderr && r->outcome != ADK_OUTCOME_EXITED;
-    adk__stream_view views[2];
-    int failed =
-        adk__report_view_streams(r, view->streams_bytes, says ? adk_result_message(r) : adk_bytes_make(NULL, 0), views);
+    adk__report_seen seen = {false, 0};
 
-    if (!failed)
-        failed = set_streams(report, views[0].output, views[1].output);
-    seen->partial = views[0].partial || views[1].partial;
-    adk__report_view_free(views);
-    return failed;
+    begin(out);
+    set_ending(out, r);
+    if (view == NULL)
+        set_streams(out, adk_result_stdout(r), adk_result_stderr(r));
+    else
+        set_viewed_streams(out, r, view, &seen);
+    set_number(out, "duration_ms", r->usage.duration_ns / 1000000);
+    set_usage(out, &r->usage);
+    set_limits(out, &r->limits, view);
+    set_files(out, r, view, &seen);
+    set_word(out, "backend", r->backend);
+    set_word(out, "language", r->language);
+    set_word(out, "isolation", r->isolation);
+    set_word(out, "hint", adk__result_hint(r));
+    if (ret_seen != NULL)
+        *ret_seen = seen;
 }
 
-static int set_rest(json_t *report, const adk_result *r, const adk__report_view *view, adk__report_seen *seen)
+void adk__report_error(adk__json_out *out, const adk_error *error, bool message_in_stderr, const char *hint_cstr)
 {
-    bool all_files = true;
-    int failed = view == NULL ? set_streams(report, adk_result_stdout(r), adk_result_stderr(r))
-                              : set_viewed_streams(report, r, view, seen);
+    adk_bytes message = adk_bytes_from_cstr(adk_error_message_cstr(error));
+    int code = adk_error_code(error);
 
-    return failed | set(report, "duration_ms", number(r->usage.duration_ns / 1000000)) |
-           set(report, "usage", usage_json(&r->usage)) | set(report, "limits", limits_json(&r->limits, view)) |
-           set(report, "files", files_json(r, view, seen, &all_files)) |
-           set(report, "files_complete", json_boolean(all_files && !r->files_incomplete)) |
-           set(report, "backend", word(r->backend)) | set(report, "language", word(r->language)) |
-           set(report, "isolation", word(r->isolation)) | set(report, "hint", word(adk__result_hint(r)));
+    begin(out);
+    set_word(out, "status", "error");
+    set_null(out, "outcome");
+    set_null(out, "phase");
+    set_null(out, "exit_code");
+    set_null(out, "trap");
+    set_word(out, "reason", adk_error_name_cstr(code));
+    set_word(out, "code", adk_error_original_code_cstr(code));
+    set_text(out, "message", message);
+    set_streams(out, (adk_output){0}, (adk_output){.head = message_in_stderr ? message : adk_bytes_make(NULL, 0)});
+    set_number(out, "duration_ms", 0);
+    set_null(out, "usage");
+    set_null(out, "limits");
+    adk__json_key(out, "files");
+    adk__json_open(out, '[');
+    adk__json_close(out, ']');
+    set_bool(out, "files_complete", true);
+    set_null(out, "backend");
+    set_null(out, "language");
+    set_null(out, "isolation");
+    set_word(out, "hint", hint_cstr);
+    adk__json_close(out, '}');
 }
 
-/* Jansson leaves DEL as it is, which is ASCII and which terminals obey. */
-static char *escape_del(char *dumped)
-{
-    adk__buf buf = ADK__BUF_INIT(SIZE_MAX / 2);
-    const char *at = dumped;
-    const char *del;
-    int failed = 0;
+/* ---- as text ------------------------------------------------------------------------------------------------------ */
 
-    while (!failed && (del = strchr(at, 0x7f)) != NULL) {
-        failed = adk__buf_append(&buf, at, (size_t)(del - at)) || adk__buf_append(&buf, "\\u007f", 6);
-        at = del + 1;
+/* A character of UTF-8, as JSON escapes it. */
+static int append_unicode(adk__buf *buf, const uint8_t *at, size_t size)
+{
+    uint32_t point = size == 1 ? at[0] : at[0] & (0x7fu >> size);
+
+    for (size_t i = 1; i < size; i++)
+        point = point << 6 | (at[i] & 0x3fu);
+    if (point < 0x10000)
+        return adk__buf_printf(buf, "\\u%04X", point);
+    point -= 0x10000;
+    return adk__buf_printf(buf, "\\u%04X\\u%04X", 0xd800 + (point >> 10), 0xdc00 + (point & 0x3ff));
+}
+
+/* What is not ASCII stands in strings only; and DEL, which is ASCII, but which terminals obey. */
+static int make_ascii(adk__buf *text)
+{
+    adk__buf ascii = ADK__BUF_INIT(SIZE_MAX / 2);
+    int failed = adk__buf_reserve(&ascii, text->size + 1);
+
+    for (size_t at = 0; at < text->size && !failed;) {
+        size_t size = adk__utf8_sequence(text->data + at, text->size - at);
+
+        if (size == 1 && text->data[at] != 0x7f)
+            failed = adk__buf_append(&ascii, text->data + at, 1);
+        else
+            failed = append_unicode(&ascii, text->data + at, size == 0 ? 1 : size);
+        at += size == 0 ? 1 : size;
     }
-    if (!failed)
-        failed = adk__buf_append(&buf, at, strlen(at) + 1);
-    free(dumped);
-    if (failed)
-        adk__buf_free(&buf);
-    return (char *)buf.data;
-}
-
-struct dump {
-    adk__buf text;
-    int failed;
-};
-
-/* Jansson (2.14) does not look at what this returns for a key: a failure must last. */
-static int append_piece(const char *piece, size_t size, void *data)
-{
-    struct dump *d = data;
-
-    if (!d->failed)
-        d->failed = adk__buf_append(&d->text, piece, size);
-    return d->failed ? -1 : 0;
-}
-
-static int dump_ascii(const json_t *report, struct dump *d)
-{
-    return json_dump_callback(report, append_piece, d, JSON_COMPACT | JSON_ENSURE_ASCII);
+    adk__buf_free(text);
+    *text = ascii;
+    return failed;
 }
 
 /*
@@ -426,88 +493,48 @@ static char *copy_text(const adk__buf *text)
     return copy;
 }
 
-int adk__report_dump(const json_t *report, uint32_t flags, char **ret_text, adk_error **ret_error)
+int adk__report_take(adk__json_out *out, uint32_t flags, char **ret_text, adk_error **ret_error)
 {
-    bool ascii = (flags & ADK_REPORT_ASCII) != 0;
-    struct dump d = {ADK__BUF_INIT(SIZE_MAX / 2), 0};
-    char *dumped = NULL;
-    int failed = ascii ? dump_ascii(report, &d) : adk__buf_reserve(&d.text, FIRST_ROOM_BYTES);
+    char *text = NULL;
 
-    if (!failed && !ascii)
-        failed = adk__json_append(&d.text, report);
-    if (!failed)
-        dumped = copy_text(&d.text);
-    adk__buf_free(&d.text);
-    if (dumped != NULL && ascii && strchr(dumped, 0x7f) != NULL)
-        dumped = escape_del(dumped);
-    if (dumped == NULL)
+    if (out->failed == 0 && (flags & ADK_REPORT_ASCII) != 0)
+        out->failed = make_ascii(&out->buf);
+    if (out->failed == 0)
+        text = copy_text(&out->buf);
+    adk__buf_free(&out->buf);
+    if (text == NULL)
         return adk__fail_nomem(ret_error);
-    *ret_text = dumped;
+    *ret_text = text;
     return ADK_OK;
 }
 
-json_t *adk__report_new(const adk_result *result, const adk__report_view *view, adk__report_seen *ret_seen)
+int adk__report_dump(const json_t *json, char **ret_text, adk_error **ret_error)
 {
-    json_t *report = json_object();
-    adk__report_seen seen = {false, 0};
+    adk__json_out out = ADK__JSON_OUT_INIT;
 
-    if (report == NULL || set_ending(report, result) != 0 || set_rest(report, result, view, &seen) != 0) {
-        json_decref(report);
-        return NULL;
-    }
-    if (ret_seen != NULL)
-        *ret_seen = seen;
-    return report;
-}
-
-json_t *adk__report_error_new(const adk_error *error, bool message_in_stderr, const char *hint_cstr)
-{
-    json_t *report = json_object();
-    int code = adk_error_code(error);
-    const char *message = adk_error_message_cstr(error);
-
-    if (report == NULL || set(report, "report", json_integer(ADK_REPORT_VERSION)) |
-                              set(report, "status", json_string("error")) | set(report, "outcome", json_null()) |
-                              set(report, "phase", json_null()) | set(report, "exit_code", json_null()) |
-                              set(report, "trap", json_null()) |
-                              set(report, "reason", word(adk_error_name_cstr(code))) |
-                              set(report, "code", word(adk_error_original_code_cstr(code))) |
-                              set(report, "message", word(message)) | set(report, "stdout", json_string("")) |
-                              set(report, "stderr", message_in_stderr ? word(message) : json_string("")) |
-                              set(report, "bytes", pair_json(json_integer(0), json_integer(0))) |
-                              set(report, "truncated", pair_json(json_false(), json_false())) |
-                              set(report, "duration_ms", json_integer(0)) | set(report, "usage", json_null()) |
-                              set(report, "limits", json_null()) | set(report, "files", json_array()) |
-                              set(report, "files_complete", json_true()) | set(report, "backend", json_null()) |
-                              set(report, "language", json_null()) | set(report, "isolation", json_null()) |
-                              set(report, "hint", word(hint_cstr))) {
-        json_decref(report);
-        return NULL;
-    }
-    return report;
+    out.failed = adk__json_append(&out.buf, json);
+    return adk__report_take(&out, 0, ret_text, ret_error);
 }
 
 int adk_report_json(const adk_result *result, const adk_report_options *given, char **ret_text_cstr,
                     adk_error **ret_error)
 {
-    ADK_AUTO(free_json) json_t *report = NULL;
     adk_report_options options = ADK_REPORT_OPTIONS_INIT;
+    adk__json_out out = ADK__JSON_OUT_INIT;
 
     if (given != NULL && !adk__struct_read(&options, sizeof(options), given))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the report's options");
-    report = adk__report_new(result, NULL, NULL);
-    if (report == NULL)
-        return adk__fail_nomem(ret_error);
-    if (options.output_error_cstr != NULL && set(report, "output_error", word(options.output_error_cstr)) != 0)
-        return adk__fail_nomem(ret_error);
-    return adk__report_dump(report, options.flags, ret_text_cstr, ret_error);
+    adk__report_begin(&out, result, NULL, NULL);
+    if (options.output_error_cstr != NULL)
+        set_word(&out, "output_error", options.output_error_cstr);
+    adk__json_close(&out, '}');
+    return adk__report_take(&out, options.flags, ret_text_cstr, ret_error);
 }
 
 int adk_report_error_json(const adk_error *error, char **ret_text_cstr, adk_error **ret_error)
 {
-    ADK_AUTO(free_json) json_t *report = adk__report_error_new(error, false, NULL);
+    adk__json_out out = ADK__JSON_OUT_INIT;
 
-    if (report == NULL)
-        return adk__fail_nomem(ret_error);
-    return adk__report_dump(report, 0, ret_text_cstr, ret_error);
+    adk__report_error(&out, error, false, NULL);
+    return adk__report_take(&out, 0, ret_text_cstr, ret_error);
 }

@@ -12,6 +12,7 @@
 #include <adk/result.h>
 
 #include "base/buf.h"
+#include "core/json_text.h"
 
 /** What is shown, and what is said beyond the result. */
 typedef struct adk__report_view {
@@ -34,14 +35,21 @@ typedef struct adk__report_seen {
 /** How many images a view shows as such. */
 #define ADK__REPORT_IMAGES_MOST 16
 
-/** The report of a result; `view` may be NULL: all of it. NULL without memory. */
-json_t *adk__report_new(const adk_result *result, const adk__report_view *view, adk__report_seen *ret_seen);
+/**
+ * Writes the report of a result, but for its closing bracket: more keys may follow. `view` may be NULL: all of it.
+ * `ret_seen` may be NULL.
+ */
+void adk__report_begin(adk__json_out *out, const adk_result *result, const adk__report_view *view,
+                       adk__report_seen *ret_seen);
 
-/** The report of a failed call; `hint_cstr` may be NULL. NULL without memory. */
-json_t *adk__report_error_new(const adk_error *error, bool message_in_stderr, const char *hint_cstr);
+/** Writes the report of a failed call, all of it; `hint_cstr` may be NULL. */
+void adk__report_error(adk__json_out *out, const adk_error *error, bool message_in_stderr, const char *hint_cstr);
 
-/** Writes JSON as the report is written. */
-int adk__report_dump(const json_t *json, uint32_t flags, char **ret_text_cstr, adk_error **ret_error);
+/** What has been written, as a string of the caller's; frees the rest. ADK_OK or ADK_E_NOMEM. */
+int adk__report_take(adk__json_out *out, uint32_t flags, char **ret_text_cstr, adk_error **ret_error);
+
+/** Writes a tree as the report is written. */
+int adk__report_dump(const json_t *json, char **ret_text_cstr, adk_error **ret_error);
 
 /** Bytes as a JSON string: text where they are UTF-8, escaped where they are not. NULL without memory. */
 json_t *adk__report_text(adk_bytes bytes);

@@ -14,11 +14,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "core/json_text.h"
 #include "core/request_copy.h"
 
-#define BYTES_LEAST  ((uint64_t)64 << 20)
-#define TEXT_AT_ONCE ((size_t)4096)
+#define BYTES_LEAST ((uint64_t)64 << 20)
 
 /* ---- what there is ------------------------------------------------------------------------------------------------ */
 
@@ -68,41 +66,24 @@ void mcp_tools_list(mcp_session *session, const struct mcp_request *request)
 
 /* ---- results ------------------------------------------------------------------------------------------------------ */
 
-/* The structure as text, for the model; takes neither. NULL without memory. */
-static json_t *content_json(const json_t *structure, json_t *images)
+/* Takes `structure`; NULL: there was no memory for it. */
+static void answer_tree(mcp_session *session, const struct mcp_request *request, json_t *structure, bool is_error)
 {
-    adk__buf text = ADK__BUF_INIT(SIZE_MAX / 2);
-    json_t *content = json_array();
-    json_t *block = json_object();
-    int failed = adk__buf_reserve(&text, TEXT_AT_ONCE) || adk__json_append(&text, structure);
+    adk__json_out text = ADK__JSON_OUT_INIT;
 
-    failed = failed || json_object_set_new(block, "type", json_string("text")) != 0 ||
-             json_object_set_new(block, "text", json_stringn_nocheck((const char *)text.data, text.size)) != 0 ||
-             json_array_append(content, block) != 0 || (images != NULL && json_array_extend(content, images) != 0);
-    adk__buf_free(&text);
-    json_decref(block);
-    if (failed) {
-        json_decref(content);
-        return NULL;
-    }
-    return content;
+    adk__json_put_tree(&text, structure);
+    session->failed |= text.failed != 0;
+    mcp_answer_tool(session, request, adk_bytes_make(text.buf.data, text.buf.size), NULL, is_error);
+    adk__buf_free(&text.buf);
+    json_decref(structure);
 }
 
-/* Takes `structure` and `images`, which may be NULL for none. */
-static void answer_tool(mcp_session *session, const struct mcp_request *request, json_t *structure, json_t *images,
-                        bool is_error)
+static void answer_run(mcp_session *session, const struct mcp_request *request, const adk__tool_answer *answer)
 {
-    json_t *result = json_object();
+    const adk__buf *text = &answer->report.buf;
 
-    if (structure == NULL || json_object_set_new(result, "content", content_json(structure, images)) != 0 ||
-        json_object_set_new(result, "isError", json_boolean(is_error)) != 0 ||
-        (request->revision >= MCP_2025_06_18 && json_object_set(result, "structuredContent", structure) != 0)) {
-        json_decref(result);
-        result = NULL;
-    }
-    json_decref(structure);
-    json_decref(images);
-    mcp_answer(session, request, result);
+    session->failed |= answer->report.failed != 0;
+    mcp_answer_tool(session, request, adk_bytes_make(text->data, text->size), answer->images, answer->is_error);
 }
 
 /* ---- sandbox_exec ------------------------------------------------------------------------------------------------- */
@@ -128,20 +109,18 @@ void mcp_call_free(mcp_session *session, struct mcp_call *call)
     adk__tool_call_free(call->call);
     json_decref(call->id);
     json_decref(call->token);
-    if (call->batch != NULL && --call->batch->pending == 0) {
-        json_decref(call->batch->answers);
-        free(call->batch);
-    }
+    mcp_batch_drop(call->batch);
     free(call);
 }
 
 static void answer_refusal(mcp_session *session, const struct mcp_request *request, const adk_error *error,
                            const char *hint)
 {
-    adk__tool_answer answer = {NULL, NULL, true};
+    adk__tool_answer answer = ADK__TOOL_ANSWER_INIT;
 
-    (void)adk__tool_refusal(error, hint, &answer);
-    answer_tool(session, request, answer.report, answer.images, true);
+    adk__tool_refusal(error, hint, &answer);
+    answer_run(session, request, &answer);
+    adk__tool_answer_free(&answer);
 }
 
 static bool refuse_id(mcp_session *session, const struct mcp_request *request)
@@ -245,7 +224,7 @@ static void start(mcp_session *session, const struct mcp_request *request, json_
 
 static void finish(mcp_session *session, struct mcp_call *call)
 {
-    adk__tool_answer answer = {NULL, NULL, true};
+    adk__tool_answer answer = ADK__TOOL_ANSWER_INIT;
     adk_result *result = NULL;
     adk_error *error = NULL;
     int status = adk_job_take_result(call->job, &result, &error);
@@ -255,9 +234,9 @@ static void finish(mcp_session *session, struct mcp_call *call)
         adk_result_free(result);
         mcp_batch_end(session, request.batch);
     } else {
-        if (adk__tool_call_answer(call->call, status, result, error, &answer) != ADK_OK)
-            answer.report = NULL;
-        answer_tool(session, &request, answer.report, answer.images, answer.is_error);
+        adk__tool_call_answer(call->call, status, result, error, &answer);
+        answer_run(session, &request, &answer);
+        adk__tool_answer_free(&answer);
     }
     adk_error_free(error);
     mcp_call_free(session, call);
@@ -317,7 +296,7 @@ static void capabilities(mcp_session *session, const struct mcp_request *request
         mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS, "sandbox_capabilities takes no arguments",
                  NULL);
     else
-        answer_tool(session, request, adk__tool_capabilities(session->options.tool), NULL, false);
+        answer_tree(session, request, adk__tool_capabilities(session->options.tool), false);
 }
 
 static void fail_name(mcp_session *session, const struct mcp_request *request, const json_t *name)
@@ -344,7 +323,7 @@ static void call_named(mcp_session *session, const struct mcp_request *request, 
             start(session, request, arguments);
     } else if (adk__json_is(name, ADK_TOOL_READ_NAME_CSTR)) {
         answer = adk__tool_read(session->options.tool, arguments, &is_error);
-        answer_tool(session, request, answer, NULL, is_error);
+        answer_tree(session, request, answer, is_error);
     } else if (adk__json_is(name, ADK_TOOL_CAPABILITIES_NAME_CSTR)) {
         capabilities(session, request, arguments);
     } else {

@@ -134,8 +134,8 @@ static bool read_revision(mcp_session *session, struct mcp_request *request)
     }
     request->revision = find_revision(wanted);
     if (request->revision == MCP_2026_07_28 && !json_is_object(json_object_get(request->meta, META_CAPABILITIES))) {
-        mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS, "\"" META_CAPABILITIES "\" must be an object",
-                 NULL);
+        mcp_fail(session, request->id, request->batch, MCP_INVALID_PARAMS,
+                 "\"" META_CAPABILITIES "\" must be an object", NULL);
         return false;
     }
     if (request->revision == MCP_2026_07_28 ||
@@ -220,13 +220,11 @@ static void handle_batch(mcp_session *session, const json_t *messages)
                  NULL);
         return;
     }
-    batch = calloc(1, sizeof(*batch));
-    if (batch == NULL || (batch->answers = json_array()) == NULL) {
-        free(batch);
+    batch = mcp_batch_new();
+    if (batch == NULL) {
         session->failed = true;
         return;
     }
-    batch->pending = 1;
     for (size_t i = 0; i < count; i++) {
         batch->pending++;
         handle_message(session, json_array_get(messages, i), batch);

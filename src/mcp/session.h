@@ -29,7 +29,7 @@ enum {
 
 /** Answers to a batch, which go out together when the last is there. */
 struct mcp_batch {
-    json_t *answers;
+    adk__buf answers; /* written, with commas between them */
     uint32_t pending; /* requests without an answer, and one as long as the batch is being read */
 };
 
@@ -70,14 +70,25 @@ struct mcp_session {
     bool failed;
 };
 
-/* ---- output.c: each takes `result`, also on failure; NULL means no memory ------------------------------------------ */
+/* ---- output.c: each takes the tree it is given; NULL means no memory ----------------------------------------------- */
 
 void mcp_answer(mcp_session *session, const struct mcp_request *request, json_t *result);
-void mcp_fail(mcp_session *session, json_t *id, struct mcp_batch *batch, int code, const char *message, json_t *data);
+void mcp_fail(mcp_session *session, const json_t *id, struct mcp_batch *batch, int code, const char *message,
+              json_t *data);
 void mcp_notify(mcp_session *session, const char *method, json_t *params);
+
+/** The answer of a tool, as text that is a JSON object. Takes nothing; `images` may be NULL for none. */
+void mcp_answer_tool(mcp_session *session, const struct mcp_request *request, adk_bytes structure, const json_t *images,
+                     bool is_error);
+
+/** A batch that is being read; NULL without memory. */
+struct mcp_batch *mcp_batch_new(void);
 
 /** A request of the batch will get no (further) answer: the last of them sends the batch, and frees it. */
 void mcp_batch_end(mcp_session *session, struct mcp_batch *batch);
+
+/** The same when nothing is sent any more. */
+void mcp_batch_drop(struct mcp_batch *batch);
 
 /** session.c: who we are; NULL without memory. */
 json_t *mcp_server_info(void);

@@ -2,6 +2,7 @@
  * One call: its arguments become a request, what comes of that an answer. The result is kept where the answer does not
  * have all of it.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "core/error.h"
@@ -81,10 +82,16 @@ void adk__tool_call_free(adk__tool_call *call)
     free(call);
 }
 
-int adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answer *ret_answer)
+void adk__tool_answer_free(adk__tool_answer *answer)
 {
-    *ret_answer = (adk__tool_answer){adk__report_error_new(error, true, hint), NULL, true};
-    return ret_answer->report == NULL ? ADK_E_NOMEM : ADK_OK;
+    adk__buf_free(&answer->report.buf);
+    json_decref(answer->images);
+}
+
+void adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answer *answer)
+{
+    answer->is_error = true;
+    adk__report_error(&answer->report, error, true, hint);
 }
 
 static json_t *images_json(const adk_result *result, const adk__report_view *view, uint32_t count)
@@ -112,43 +119,49 @@ static json_t *images_json(const adk_result *result, const adk__report_view *vie
 }
 
 /* Takes the result. What is all in the answer need not be kept. */
-static int set_handle(adk__tool_call *call, json_t *report, adk_result *result, bool partial)
+static void set_handle(adk__tool_call *call, adk__json_out *report, adk_result *result, bool partial)
 {
     char handle[ADK__HANDLE_SIZE];
     size_t files;
 
     (void)adk_result_files(result, &files, NULL);
-    if ((partial || files > 0) && adk__store_put(&call->tool->store, result, handle))
-        return json_object_set_new(report, "handle", json_string(handle));
+    adk__json_key(report, "handle");
+    if ((partial || files > 0) && adk__store_put(&call->tool->store, result, handle)) {
+        adk__json_put_text(report, adk_bytes_from_cstr(handle));
+        return;
+    }
     adk_result_free(result);
-    return json_object_set_new(report, "handle", json_null());
+    adk__json_put_json(report, adk_bytes_from_cstr("null"));
 }
 
-int adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
-                          adk__tool_answer *ret_answer)
+void adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
+                           adk__tool_answer *answer)
 {
-    ADK_AUTO(adk__json_free) json_t *report = NULL;
-    ADK_AUTO(adk__json_free) json_t *images = NULL;
+    adk__json_out *report = &answer->report;
     adk__report_seen seen;
 
-    if (status != ADK_OK)
-        return adk__tool_refusal(error, NULL, ret_answer);
-    report = adk__report_new(result, &call->view, &seen);
-    if (report != NULL && seen.image_count > 0)
-        images = images_json(result, &call->view, seen.image_count);
-    if (report == NULL || (seen.image_count > 0 && images == NULL)) {
-        adk_result_free(result);
-        return ADK_E_NOMEM;
+    if (status != ADK_OK) {
+        adk__tool_refusal(error, NULL, answer);
+        return;
     }
-    if (set_handle(call, report, result, seen.partial || seen.image_count > 0) != 0)
-        return ADK_E_NOMEM;
-    *ret_answer = (adk__tool_answer){adk__take_ptr(report), adk__take_ptr(images), false};
-    return ADK_OK;
+    answer->is_error = false;
+    adk__report_begin(report, result, &call->view, &seen);
+    if (seen.image_count > 0) {
+        answer->images = images_json(result, &call->view, seen.image_count);
+        if (answer->images == NULL)
+            report->failed = -ENOMEM;
+    }
+    if (report->failed != 0) {
+        adk_result_free(result);
+        return;
+    }
+    set_handle(call, report, result, seen.partial || seen.image_count > 0);
+    adk__json_close(report, '}');
 }
 
 /* ---- on the caller's thread --------------------------------------------------------------------------------------- */
 
-static int run(adk_tool *tool, json_t *arguments, const adk_tool_call_options *options, adk__tool_answer *ret_answer)
+static void run(adk_tool *tool, json_t *arguments, const adk_tool_call_options *options, adk__tool_answer *answer)
 {
     ADK_AUTO(adk__tool_call_free) adk__tool_call *call = NULL;
     adk_error *error = NULL;
@@ -157,14 +170,12 @@ static int run(adk_tool *tool, json_t *arguments, const adk_tool_call_options *o
     int status = adk__tool_call_new(tool, arguments, options, false, &call, &hint, &error);
 
     if (status == ADK_OK)
-        status = adk_backend_execute(tool->backend, &call->request, options == NULL ? NULL : options->cancel, &result,
-                                     &error);
+        status = adk_backend_execute(tool->backend, &call->request, options->cancel, &result, &error);
     if (status == ADK_OK)
-        status = adk__tool_call_answer(call, ADK_OK, result, NULL, ret_answer);
+        adk__tool_call_answer(call, ADK_OK, result, NULL, answer);
     else
-        status = adk__tool_refusal(error, hint, ret_answer);
+        adk__tool_refusal(error, hint, answer);
     adk_error_free(error);
-    return status;
 }
 
 int adk_tool_call(adk_tool *tool, adk_bytes text, const adk_tool_call_options *given, char **ret_text_cstr,
@@ -173,21 +184,18 @@ int adk_tool_call(adk_tool *tool, adk_bytes text, const adk_tool_call_options *g
     adk__json_limits limits = {tool->options.arguments_max_bytes, ADK_TOOL_VALUES_MAX, ADK_TOOL_DEPTH_MAX};
     ADK_AUTO(adk__json_free) json_t *arguments = NULL;
     adk_tool_call_options options = ADK_TOOL_CALL_OPTIONS_INIT;
-    adk__tool_answer answer;
+    adk__tool_answer answer = ADK__TOOL_ANSWER_INIT;
     adk_error *error = NULL;
     int status;
 
     if (given != NULL && !adk__struct_read(&options, sizeof(options), given))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the call's options");
-    status = adk__json_read(text, &limits, "the arguments", &arguments, &error);
-    if (status == ADK_OK)
-        status = run(tool, arguments, &options, &answer);
+    if (adk__json_read(text, &limits, "the arguments", &arguments, &error) == ADK_OK)
+        run(tool, arguments, &options, &answer);
     else
-        status = adk__tool_refusal(error, NULL, &answer);
+        adk__tool_refusal(error, NULL, &answer);
     adk_error_free(error);
-    if (status != ADK_OK)
-        return adk__fail_nomem(ret_error);
-    status = adk__report_dump(answer.report, 0, ret_text_cstr, ret_error);
-    json_decref(answer.report);
+    status = adk__report_take(&answer.report, 0, ret_text_cstr, ret_error);
+    adk__tool_answer_free(&answer);
     return status;
 }

@@ -236,5 +236,5 @@ int adk_tool_read(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_erro
     adk_error_free(error);
     if (answer == NULL)
         return adk__fail_nomem(ret_error);
-    return adk__report_dump(answer, 0, ret_text_cstr, ret_error);
+    return adk__report_dump(answer, ret_text_cstr, ret_error);
 }

@@ -296,7 +296,7 @@ json_t *adk__tool_capabilities(const adk_tool *tool)
 
 static int put(json_t *json, char **ret_text_cstr, adk_error **ret_error)
 {
-    int failed = json == NULL ? adk__fail_nomem(ret_error) : adk__report_dump(json, 0, ret_text_cstr, ret_error);
+    int failed = json == NULL ? adk__fail_nomem(ret_error) : adk__report_dump(json, ret_text_cstr, ret_error);
 
     json_decref(json);
     return failed;

@@ -81,10 +81,16 @@ typedef struct adk__tool_call {
 
 /** The whole answer. */
 typedef struct adk__tool_answer {
-    json_t *report;
-    json_t *images; /* an array of {type: "image", data, mimeType}; NULL for none */
-    bool is_error;  /* nothing was run */
+    adk__json_out report; /* written */
+    json_t *images;       /* an array of {type: "image", data, mimeType}; NULL for none */
+    bool is_error;        /* nothing was run */
 } adk__tool_answer;
+#define ADK__TOOL_ANSWER_INIT          \
+    {                                  \
+        ADK__JSON_OUT_INIT, NULL, true \
+    }
+
+void adk__tool_answer_free(adk__tool_answer *answer);
 
 /**
  * Checks arguments and makes a request of them. ADK_E_INVALID says what is wrong with them; *ret_hint (a string of the
@@ -100,12 +106,15 @@ ADK_DEFINE_AUTO(adk__tool_call, adk__tool_call_free);
 /** Frees what the request borrows, once somebody has a copy of it. */
 void adk__tool_call_drop_inputs(adk__tool_call *call);
 
-/** The answer for what the run gave: takes `result` (NULL unless `status` is ADK_OK). Returns ADK_OK or ADK_E_NOMEM. */
-int adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
-                          adk__tool_answer *ret_answer);
+/**
+ * Writes the answer for what the run gave, into one that is empty: takes `result` (NULL unless `status` is ADK_OK). Without
+ * memory answer->report.failed says so. The caller frees the answer in any case.
+ */
+void adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
+                           adk__tool_answer *answer);
 
-/** The answer of a call that was not made. */
-int adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answer *ret_answer);
+/** The same of a call that was not made. */
+void adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answer *answer);
 
 /** As adk_tool_read(), adk_tool_schema() and so on; NULL without memory. `ret_is_error` where nothing was read. */
 json_t *adk__tool_read(adk_tool *tool, const json_t *arguments, bool *ret_is_error);

@@ -3,6 +3,8 @@
  */
 #include "support.h"
 
+#include <errno.h>
+
 #include "core/json_text.h"
 
 static void check(const char *text)
@@ -70,12 +72,76 @@ static void test_the_buffers_maximum_holds(void **state)
     json_decref(json);
 }
 
+static void test_what_needs_no_tree(void **state)
+{
+    adk__json_out out = ADK__JSON_OUT_INIT;
+    json_t *tree = json_pack("{s[i]}", "t", 1);
+    static const char expected[] =
+        "{\"a\":\"x\\\"y\",\"n\":-5,\"list\":[1,\"\",{},[],{\"t\":[1]},null,\"\",\"YQ==\",\"YWI=\","
+        "\"YWJj\"],\"o\":{\"k\":2},\"z\":0}";
+
+    (void)state;
+    adk__json_open(&out, '{');
+    adk__json_key(&out, "a");
+    adk__json_put_text(&out, BYTES("x\"y"));
+    adk__json_key(&out, "n");
+    adk__json_put_number(&out, -5);
+    adk__json_key(&out, "list");
+    adk__json_open(&out, '[');
+    adk__json_put_number(&out, 1);
+    adk__json_put_text(&out, adk_bytes_make(NULL, 0));
+    adk__json_open(&out, '{');
+    adk__json_close(&out, '}');
+    adk__json_open(&out, '[');
+    adk__json_close(&out, ']');
+    adk__json_put_tree(&out, tree);
+    adk__json_put_json(&out, BYTES("null"));
+    for (size_t size = 0; size <= 3; size++)
+        adk__json_put_base64(&out, adk_bytes_make("abc", size));
+    adk__json_close(&out, ']');
+    adk__json_key(&out, "o");
+    adk__json_open(&out, '{');
+    adk__json_key(&out, "k");
+    adk__json_put_number(&out, 2);
+    adk__json_close(&out, '}');
+    adk__json_key(&out, "z");
+    adk__json_put_number(&out, 0);
+    adk__json_close(&out, '}');
+    assert_int_equal(out.failed, 0);
+    assert_int_equal(out.buf.size, sizeof(expected) - 1);
+    assert_memory_equal(out.buf.data, expected, sizeof(expected) - 1);
+    adk__buf_free(&out.buf);
+    json_decref(tree);
+}
+
+static void test_the_first_failure_lasts(void **state)
+{
+    adk__json_out out = {ADK__BUF_INIT(8), 0, false};
+
+    (void)state;
+    adk__json_open(&out, '[');
+    adk__json_put_text(&out, BYTES("too long for it"));
+    assert_int_equal(out.failed, -EFBIG);
+    adk__json_put_number(&out, 1);
+    adk__json_put_tree(&out, NULL);
+    adk__json_put_base64(&out, BYTES("x"));
+    adk__json_key(&out, "k");
+    adk__json_close(&out, ']');
+    assert_int_equal(out.failed, -EFBIG);
+    assert_true(out.buf.size <= 8);
+    adk__buf_free(&out.buf);
+    out = (adk__json_out)ADK__JSON_OUT_INIT;
+    adk__json_put_tree(&out, NULL);
+    assert_int_equal(out.failed, -ENOMEM);
+    adk__buf_free(&out.buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_it_writes_what_jansson_writes),
-        cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_the_buffers_maximum_holds),
+        cmocka_unit_test(test_it_writes_what_jansson_writes), cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_the_buffers_maximum_holds),     cmocka_unit_test(test_what_needs_no_tree),
+        cmocka_unit_test(test_the_first_failure_lasts),
     };
 
     return cmocka_run_group_tests_name("json_text", tests, NULL, NULL);
