@@ -31,7 +31,8 @@ deb: setup
 	@PREFIX=/usr scripts/build release
 	@cd build/release && cpack -G DEB
 
-demo: build
+demo: setup
+	@TARGETS='adk-sandbox adk-worker' scripts/build release
 	@scripts/demo build/release/adk-sandbox
 
 test: setup

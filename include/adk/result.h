@@ -272,7 +272,8 @@ ADK_API ADK_NONNULL(1) adk_output adk_result_stderr(const adk_result *result);
 
 /**
  * The files that came back, in the order of the request's outputs; one that several outputs name comes several times.
- * *ret_complete (which may be NULL) is 0 where some are missing because there were too many (65,536) or time ran out.
+ * *ret_complete (which may be NULL) is 0 where some are missing because there were too many (65,536) or time ran out:
+ * collecting is a part of the run, and one that came to its deadline or was cancelled has ten milliseconds more for it.
  *
  * Ownership: the array and all in it are borrowed from `result`.
  * Threads:   any thread.

@@ -55,8 +55,10 @@ typedef struct adk_wasm_host_function {
 /** What a backend is made with. Zero means the default everywhere. */
 typedef struct adk_wasm_options {
     size_t struct_size;
-    uint32_t slots;         /**< guests that have their memory at hand at once; more are run, at a higher price.
-                                  default 64, at most 1,024; fewer where address space is short */
+    uint32_t slots;         /**< of each engine, of which there is one for each CPU (and for each kind of code that is
+                                  in use: plain, metered, deterministic): guests that have their memory at hand at once; more
+                                  are run, at a higher price. default 64, at most 1,024; fewer where address space is
+                                  short */
     uint32_t cache_modules; /**< compiled modules kept; default 256 */
     uint64_t cache_bytes;   /**< of source and code kept, roughly; default 256 MiB */
     const char *entry_cstr; /**< the export to call; default "_start" */

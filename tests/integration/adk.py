@@ -147,6 +147,19 @@ WAT_LOOP = wat("(loop $again (br $again))")
 WAT_NOTHING = '(module (func (export "_start")))'
 
 
+def checked(report):
+    """A report from anywhere, which must be as the schema says: for those that no Case.report_of() looks at."""
+    found = schema_violations(report) + violations(report, SCHEMA)
+    if found:
+        raise AssertionError("%s in %.2000r" % (found, report))
+    return report
+
+
+def parsed(text):
+    """The same for one that is still a text."""
+    return checked(json.loads(text))
+
+
 class Done:
     """A run that has ended."""
 

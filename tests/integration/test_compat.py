@@ -1,5 +1,4 @@
 """What the described system's tests pin, and each of its defects that can be seen through the command (compat.md 2 and 3)."""
-import json
 import os
 import subprocess
 import threading
@@ -85,7 +84,7 @@ class Repaired(adk.Case):
         for _ in range(5):
             self.expect(self.code(adk.WAT_LOOP, "-t", "20ms"), 124)
         out, _ = process.communicate(timeout=adk.PATIENCE + 5)
-        self.assertEqual(json.loads(out)["outcome"], "exited")
+        self.assertEqual(adk.parsed(out)["outcome"], "exited")
 
     def test_03_binary_modules(self):
         binary = adk.binary_of(HELLO, self)
@@ -104,7 +103,7 @@ class Repaired(adk.Case):
             process.communicate()
             self.fail("still compiling %.1f s later" % (time.monotonic() - began))
         self.assertGreaterEqual(process.returncode, 0)
-        report = json.loads(out)
+        report = adk.parsed(out)
         self.assertEqual((report["outcome"], report["phase"], process.returncode), ("timed_out", "compile", 124))
 
     def test_05_a_sleeping_guest_ends_at_the_deadline(self):
@@ -171,7 +170,7 @@ class Repaired(adk.Case):
         process.terminate()
         out, _ = process.communicate(timeout=adk.PATIENCE)
         self.assertLess(time.monotonic() - began, adk.SLACK_SECONDS)
-        self.assertEqual((json.loads(out)["outcome"], process.returncode), ("cancelled", 130))
+        self.assertEqual((adk.parsed(out)["outcome"], process.returncode), ("cancelled", 130))
         process = adk.start("run", adk.source("slow.wat"))
         self.assertEqual(process.stdout.readline(), b"one\n")
         self.assertIsNone(process.poll())

@@ -56,14 +56,14 @@ def in_comment(path):
 
 
 class Docs(unittest.TestCase):
-    def run_example(self, source):
+    def run_example(self, source, env=None):
         with tempfile.TemporaryDirectory() as work:
             program = pathlib.Path(work, "example")
             code = pathlib.Path(work, "example.c")
             code.write_text(source, encoding="utf-8")
             subprocess.run([CC, "-std=c17", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-o", program, code, *LINK],
                            check=True)
-            done = subprocess.run([program], capture_output=True, text=True, timeout=60)
+            done = subprocess.run([program], capture_output=True, text=True, timeout=60, env=env)
             self.assertEqual(done.returncode, 0, done.stderr)
             return done.stdout
 
@@ -90,6 +90,14 @@ class Docs(unittest.TestCase):
                 printed = re.fullmatch(r".*/\* prints: (.*) \*/\n", block, re.S)
                 self.assertIsNotNone(printed, block)
                 self.assertEqual(self.run_example(FRAGMENT % block), printed.group(1) + "\n")
+
+
+    def test_runtimes(self):
+        """The same; without the runtime it fails, and says how to have it."""
+        block, = fenced(ROOT / "docs/runtimes.md")
+        with tempfile.TemporaryDirectory() as work, self.assertRaisesRegex(
+                AssertionError, 'the runtime "python" is not installed: adk-sandbox runtime install python'):
+            self.run_example(FRAGMENT % block, env=dict(os.environ, ADK_SANDBOX_RUNTIMES=work))
 
 
 class Hosts(unittest.TestCase):

@@ -36,7 +36,7 @@ class Case(adk.Case):
         result = server.result(id)
         self.assertEqual(result["content"][0]["type"], "text")
         self.assertEqual(json.loads(result["content"][0]["text"]), result["structuredContent"])
-        return result["structuredContent"]
+        return adk.checked(result["structuredContent"])
 
 
 class Protocol(Case):

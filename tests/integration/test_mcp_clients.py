@@ -65,13 +65,13 @@ class Inspector(adk.Case):
     def test_it_runs_hello_world(self):
         result = self.inspect("--method", "tools/call", "--tool-name", "sandbox_exec", "--tool-arg", "language=wasm",
                               "--tool-arg", "code=" + HELLO)
-        self.assertEqual(result["structuredContent"]["stdout"], "hello\n")
+        self.assertEqual(adk.checked(result["structuredContent"])["stdout"], "hello\n")
 
     def test_it_gets_a_timeout_with_the_output_so_far(self):
         result = self.inspect("--method", "tools/call", "--tool-name", "sandbox_exec", "--tool-arg", "language=wasm",
                               "--tool-arg", "timeout_secs=1", "--tool-arg", "code=" + SLEEP_60)
-        self.assertEqual((result["structuredContent"]["status"], result["structuredContent"]["stdout"]),
-                         ("timeout", "so far\n"))
+        report = adk.checked(result["structuredContent"])
+        self.assertEqual((report["status"], report["stdout"]), ("timeout", "so far\n"))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import unittest
 import adk
 
 TESTS = os.environ.get("ADK_TESTS") or os.path.join(adk.ROOT, "build", "dev", "tests", "bin")
-# Those that make reports: of every outcome, of failed calls, with bytes that are no text, of other backends.
-MAKERS = ["test_report", "test_backend", "test_executor", "test_wasm_reject", "test_wasm_determinism"]
+# Those that make reports: of every outcome, of failed calls, with bytes that are no text, of other backends, the tool's.
+MAKERS = ["test_report", "test_backend", "test_executor", "test_wasm_reject", "test_wasm_determinism", "test_tool",
+          "test_tool_read"]
 
 
 class Schema(adk.Case):

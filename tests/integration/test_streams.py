@@ -1,5 +1,4 @@
 """Streams: passed on as they come, byte for byte, and never longer than the deadline allows."""
-import json
 import os
 import pty
 import select
@@ -136,7 +135,7 @@ class Readers(Streams):
     def test_json_does_not_need_a_reader_while_it_runs(self):
         process = self.begin("run", "--json", "-t", "300ms", adk.source("chatter.wat"))
         time.sleep(0.6)
-        report = json.loads(process.stdout.read())
+        report = adk.parsed(process.stdout.read())
         self.assertEqual(report["outcome"], "timed_out")
         self.assertEqual(self.wait(process, 0), 124)
 
@@ -192,14 +191,14 @@ class Signals(Streams):
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         self.assertEqual(self.wait(process, 0), 130)
-        self.assertEqual(json.loads(process.stdout.read())["phase"], "compile")
+        self.assertEqual(adk.parsed(process.stdout.read())["phase"], "compile")
 
     def test_output_before_the_signal_is_kept(self):
         process = self.begin("run", "--json", self.file("p.wat", wat_print(b"so far", then="(loop $l (br $l))")))
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(self.wait(process, 0), 130)
-        self.assertEqual(json.loads(process.stdout.read())["stdout"], "so far")
+        self.assertEqual(adk.parsed(process.stdout.read())["stdout"], "so far")
 
     def test_without_json(self):
         process = self.begin("run", adk.source("sleep.wat"))

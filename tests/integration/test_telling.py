@@ -82,7 +82,7 @@ class Trace(adk.Case):
         self.assertEqual(done.stdout, b"out")
         self.assertEqual(self.span(done.stderr.decode())["outcome"], "exited")
         done = self.expect(self.ran("run", "--json", "--trace=-", path), 0)
-        self.assertEqual(json.loads(done.stdout)["stdout"], "out")
+        self.assertEqual(adk.parsed(done.stdout)["stdout"], "out")
         self.assertEqual(self.span(done.stderr.decode())["exit_code"], 0)
 
     def test_where_it_cannot_go(self):
@@ -187,7 +187,7 @@ class Terminal(adk.Case):
             seen, status = self.on_a_terminal("--json", "-t", "50ms", self.file("loop.wat", WAT_LOOP), out=out)
             self.assertEqual((seen, status), ("", 124))
             out.seek(0)
-            self.assertEqual(json.loads(out.read())["outcome"], "timed_out")
+            self.assertEqual(adk.parsed(out.read())["outcome"], "timed_out")
 
     def test_progress_of_compiling(self):
         """20,000 loops take the compiler half a minute; what was written is taken away in the end."""

@@ -150,6 +150,7 @@ json_t *tool_call(adk_tool *tool, const char *arguments)
     char *text = NULL;
 
     assert_int_equal(adk_tool_call(tool, adk_bytes_from_cstr(arguments), NULL, &text, NULL), ADK_OK);
+    adk_test_keep_report(text);
     return parse(text);
 }
 

@@ -1,0 +1,1 @@
+guests/hello.wat
