@@ -33,6 +33,7 @@
 #include <adk/request.h>
 #include <adk/result.h>
 #include <adk/runtime.h>
+#include <adk/session.h>
 #include <adk/tool.h>
 #include <adk/trace.h>
 #include <adk/version.h>

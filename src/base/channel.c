@@ -38,11 +38,11 @@ int adk__channel_send(int channel, const void *data, size_t size, const int *fds
     return (size_t)sent == size ? 0 : EMSGSIZE;
 }
 
-/* Takes the descriptors out of a message, or closes them all where they are not as many as expected. */
-static int take_fds(struct msghdr *message, int *ret_fds, size_t expected)
+/* Takes the descriptors out of a message, or closes them all where there are more than *count, or were more than fit. */
+static int take_fds(struct msghdr *message, int *ret_fds, size_t *count)
 {
     int fds[ADK__CHANNEL_FDS_MAX];
-    size_t count = 0;
+    size_t found = 0;
 
     for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
@@ -51,24 +51,31 @@ static int take_fds(struct msghdr *message, int *ret_fds, size_t expected)
             int fd;
 
             memcpy(&fd, CMSG_DATA(header) + at * sizeof(int), sizeof(fd));
-            if (count < ADK__CHANNEL_FDS_MAX)
-                fds[count++] = fd;
+            if (found < ADK__CHANNEL_FDS_MAX)
+                fds[found++] = fd;
             else
                 (void)close(fd);
         }
     }
-    if (count == expected && (message->msg_flags & MSG_CTRUNC) == 0) {
-        for (size_t i = 0; i < count; i++)
+    if (found <= *count && (message->msg_flags & MSG_CTRUNC) == 0) {
+        for (size_t i = 0; i < found; i++)
             ret_fds[i] = fds[i];
+        *count = found;
         return 0;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < found; i++)
         (void)close(fds[i]);
     return EBADMSG;
 }
 
-int adk__channel_receive(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
-                         size_t fd_count)
+static void close_all(const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        (void)close(fds[i]);
+}
+
+int adk__channel_receive_some(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
+                              size_t *fd_count)
 {
     union control control;
     struct iovec part = {data, capacity};
@@ -82,15 +89,31 @@ int adk__channel_receive(int channel, int flags, void *data, size_t capacity, si
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return errno == ECONNRESET ? EPIPE : errno;
-    failed = take_fds(&message, ret_fds, got == 0 ? 0 : fd_count);
+    failed = take_fds(&message, ret_fds, fd_count);
     if (failed)
         return failed;
-    if (got == 0)
-        return EPIPE;
-    *ret_size = (size_t)got;
-    if ((message.msg_flags & MSG_TRUNC) == 0)
+    if (got > 0 && (message.msg_flags & MSG_TRUNC) == 0) {
+        *ret_size = (size_t)got;
         return 0;
-    for (size_t i = 0; i < fd_count; i++)
-        (void)close(ret_fds[i]);
-    return EMSGSIZE;
+    }
+    close_all(ret_fds, *fd_count);
+    return got == 0 ? EPIPE : EMSGSIZE;
+}
+
+int adk__channel_receive(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
+                         size_t fd_count)
+{
+    int fds[ADK__CHANNEL_FDS_MAX];
+    size_t count = fd_count;
+    int failed = adk__channel_receive_some(channel, flags, data, capacity, ret_size, fds, &count);
+
+    if (failed)
+        return failed;
+    if (count != fd_count) {
+        close_all(fds, count);
+        return EBADMSG;
+    }
+    for (size_t i = 0; i < count; i++)
+        ret_fds[i] = fds[i];
+    return 0;
 }

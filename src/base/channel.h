@@ -25,4 +25,8 @@ int adk__channel_send(int channel, const void *data, size_t size, const int *fds
 int adk__channel_receive(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
                          size_t fd_count);
 
+/** The same where the message may bring any number of descriptors up to *fd_count; there were *fd_count of them. */
+int adk__channel_receive_some(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
+                              size_t *fd_count);
+
 #endif

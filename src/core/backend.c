@@ -21,6 +21,8 @@ struct adk_backend {
     adk_capabilities capabilities;
     bool is_router;
     uint64_t memory_default_bytes;
+    adk__session_open_fn open_session;
+    adk__backend_route_fn route;
     char name[ADK__LABEL_MAX];
     char isolation[ADK__LABEL_MAX];
 };
@@ -103,6 +105,28 @@ void *adk__backend_state(const adk_backend *backend,
 void adk__backend_set_router(adk_backend *backend)
 {
     backend->is_router = true;
+}
+
+void adk__backend_set_sessions(adk_backend *backend, adk__session_open_fn open)
+{
+    backend->open_session = open;
+}
+
+void adk__backend_set_route(adk_backend *backend, adk__backend_route_fn route)
+{
+    backend->route = route;
+}
+
+void adk__backend_get_sessions(const adk_backend *backend, adk__backend_sessions *ret_sessions)
+{
+    *ret_sessions = (adk__backend_sessions){.state = backend->state,
+                                            .open = backend->open_session,
+                                            .route = backend->route,
+                                            .enforced = backend->capabilities.enforced,
+                                            .languages = backend->capabilities.languages,
+                                            .memory_default_bytes = backend->memory_default_bytes,
+                                            .name = backend->name,
+                                            .isolation = backend->isolation};
 }
 
 void adk__backend_set_memory_default(adk_backend *backend, uint64_t bytes)

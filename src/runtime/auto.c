@@ -57,6 +57,16 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
     return code == ADK_OK ? adk_backend_execute(backend, &handed, cancel, ret_result, ret_error) : code;
 }
 
+static int route(void *state, adk_language language, adk_backend **ret_backend, adk_error **ret_error)
+{
+    struct front *front = state;
+
+    if (language != ADK_LANGUAGE_WASM)
+        return open_for(front, language, ret_backend, ret_error);
+    *ret_backend = front->wasm;
+    return ADK_OK;
+}
+
 static void destroy(void *state)
 {
     struct front *front = state;
@@ -104,9 +114,11 @@ int adk_auto_backend_new(const adk_runtime_options *options, adk_backend **ret_b
     for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++)
         capabilities.languages |= runtime->info.languages;
     code = adk_backend_new(&ops, front, "auto", &capabilities, ret_backend, ret_error);
-    if (code == ADK_OK)
-        adk__backend_set_router(*ret_backend);
-    else
+    if (code != ADK_OK) {
         destroy(front);
-    return code;
+        return code;
+    }
+    adk__backend_set_router(*ret_backend);
+    adk__backend_set_route(*ret_backend, route);
+    return ADK_OK;
 }

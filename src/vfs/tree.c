@@ -272,3 +272,8 @@ void adk__vfs_lift_limits(adk__vfs *vfs)
 {
     vfs->lifted = true;
 }
+
+void adk__vfs_restore_limits(adk__vfs *vfs)
+{
+    vfs->lifted = false;
+}

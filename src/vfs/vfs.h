@@ -130,6 +130,12 @@ void adk__vfs_mark(adk__vfs *vfs);
  */
 void adk__vfs_lift_limits(adk__vfs *vfs);
 
+/**
+ * Has quotas and budget hold again, for a tree that goes on after it was collected from. Only where no inode was made and
+ * none was freed meanwhile, as in a walk through a tree without an image.
+ */
+void adk__vfs_restore_limits(adk__vfs *vfs);
+
 /** Takes another reference to `inode` and returns it. Never fails. */
 adk__vfs_inode *adk__vfs_hold(adk__vfs_inode *inode);
 

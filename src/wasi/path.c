@@ -260,13 +260,37 @@ static uint16_t open_place(adk__wasi *wasi, const adk__wasi_place *place, const 
     return ADK__WASI_SUCCESS;
 }
 
-/* The path is compared as the guest wrote it. */
-static bool is_checkpoint(const adk__wasi *wasi, uint32_t fd, uint32_t path, uint32_t size)
+/* A slash and a decimal number of 32 bits. */
+static bool read_number(const char *text, size_t size, uint32_t *ret_number)
 {
-    const adk__wasi_setup *setup = &wasi->setup;
+    uint64_t number = 0;
 
-    return fd == ADK__WASI_ROOT_FD && size == strlen(setup->checkpoint_path) && adk__wasi_has_range(wasi, path, size) &&
-           memcmp(adk__wasi_at(&wasi->call.memory, path, size), setup->checkpoint_path, size) == 0;
+    if (size < 2 || size > 11 || text[0] != '/')
+        return false;
+    for (size_t i = 1; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text[i] - '0');
+    }
+    *ret_number = (uint32_t)number;
+    return number <= UINT32_MAX;
+}
+
+/* The path is compared as the guest wrote it. */
+static bool is_checkpoint(adk__wasi *wasi, uint32_t fd, uint32_t path, uint32_t size)
+{
+    adk__wasi_setup *setup = &wasi->setup;
+    size_t length = strlen(setup->checkpoint_path);
+    const char *text;
+
+    if (fd != ADK__WASI_ROOT_FD || size < length || !adk__wasi_has_range(wasi, path, size))
+        return false;
+    text = (const char *)adk__wasi_at(&wasi->call.memory, path, size);
+    if (memcmp(text, setup->checkpoint_path, length) != 0)
+        return false;
+    if (!setup->checkpoint_numbered)
+        return size == length;
+    return read_number(text + length, size - length, &setup->checkpoint_number);
 }
 
 /* True if the run must stop. */
@@ -285,15 +309,18 @@ uint16_t adk__wasi_do_path_open(adk__wasi *wasi, const uint64_t *args)
 {
     opening o = {(uint32_t)args[1], (uint32_t)args[4], (uint32_t)args[7], args[5], args[6]};
     uint32_t result = (uint32_t)args[8];
+    uint32_t size = (uint32_t)args[3];
     adk__wasi_place place;
     uint32_t number;
     uint16_t failed;
 
     if (ADK_UNLIKELY(wasi->setup.checkpoint != NULL) &&
-        is_checkpoint(wasi, (uint32_t)args[0], (uint32_t)args[2], (uint32_t)args[3]) && pass_checkpoint(wasi))
-        return ADK__WASI_EINTR;
-    failed =
-        adk__wasi_place_of(wasi, (uint32_t)args[0], rights_to_open(&o), (uint32_t)args[2], (uint32_t)args[3], &place);
+        is_checkpoint(wasi, (uint32_t)args[0], (uint32_t)args[2], size)) {
+        if (pass_checkpoint(wasi))
+            return ADK__WASI_EINTR;
+        size = (uint32_t)strlen(wasi->setup.checkpoint_path);
+    }
+    failed = adk__wasi_place_of(wasi, (uint32_t)args[0], rights_to_open(&o), (uint32_t)args[2], size, &place);
     if (failed)
         return failed;
     if (!adk__wasi_has_range(wasi, result, sizeof number))

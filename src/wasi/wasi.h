@@ -65,6 +65,10 @@ typedef struct adk__wasi_setup {
     bool (*checkpoint)(void *checkpoint_data);
     void *checkpoint_data;
     const char *checkpoint_path;
+    /* Of a session, which sets `checkpoint` again: then the guest opens `checkpoint_path`, a slash and a number, and finds
+     * what lies at `checkpoint_path`. */
+    bool checkpoint_numbered;
+    uint32_t checkpoint_number;
 
     adk__vfs_image *image; /* what "/" shows at first, or NULL for an empty directory */
     uint64_t files_bytes;  /* limits of the tree, as adk__vfs_options has them */

@@ -112,7 +112,7 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the prepared module belongs to another backend");
     status = adk_result_new(request, &result, ret_error);
     if (status == ADK_OK)
-        status = adk__runner_begin(&runner, request, cancel, result, ret_error);
+        status = adk__runner_begin(&runner, request, cancel, false, result, ret_error);
     if (status != ADK_OK)
         return status;
     status = adk__runner_check(&runner, ADK_PHASE_COMPILE, &stopped, ret_error);

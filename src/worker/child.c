@@ -10,6 +10,9 @@
  *
  * Before the guest, the last filter goes up: nothing that is not executable can become so. Whatever fails before that is
  * reported, and what fails so early that it cannot be is this process's exit without a report.
+ *
+ * In a session (worker/calls.c) the same goes on for each call, with a file of its own, of which nothing is left when the
+ * next begins: what goes into the tree is copied.
  */
 #include "worker/child.h"
 
@@ -33,6 +36,7 @@
 #include "wasm/files.h"
 #include "wasm/live.h"
 #include "wasm/source.h"
+#include "worker/calls.h"
 #include "worker/exchange.h"
 #include "worker/image.h"
 #include "worker/protocol.h"
@@ -49,6 +53,10 @@ static struct {
     wasm_engine_t *engine;
     timer_t timer;
     uint64_t load_ns;
+    bool is_session;
+    uint32_t call;                    /* of a session */
+    volatile sig_atomic_t is_between; /* a session's calls: there is nothing to cancel */
+    volatile sig_atomic_t is_waiting; /* for the next: what the timer ends is the process */
 } child;
 
 /* ---- time ---------------------------------------------------------------------------------------------------------- */
@@ -56,6 +64,8 @@ static struct {
 static void on_tick(int signal)
 {
     (void)signal;
+    if (child.is_waiting)
+        _exit(ADK__WORKER_EXPIRED);
     wasmtime_engine_increment_epoch(child.engine); /* an atomic addition */
 }
 
@@ -64,27 +74,59 @@ static void on_cancel(int signal)
     const struct itimerspec at_once = {.it_value = {0, 1}, .it_interval = {0, TICK_NS}};
 
     (void)signal;
+    if (child.is_between)
+        return;
     atomic_store_explicit(&child.run->interrupt.cancelled, true, memory_order_release);
     (void)timer_settime(child.timer, 0, &at_once, NULL);
 }
 
-/* Not restarted: what sleeps or sends looks whether it must stop. */
-static int watch_time(adk__run *run, wasm_engine_t *engine)
+int adk__child_make_timer(adk__run *run, wasm_engine_t *engine)
 {
+    /* Not restarted: what sleeps or sends looks whether it must stop. */
     struct sigaction tick = {.sa_handler = on_tick};
     struct sigaction cancel = {.sa_handler = on_cancel};
-    struct itimerspec due = {.it_interval = {0, TICK_NS}};
 
     child.run = run;
     child.engine = engine;
     run->interrupt.is_lone = true;
-    run->interrupt.deadline_ns = child.order.orders.soft_ns;
-    run->last_ns = child.order.orders.last_ns;
-    due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
     if (timer_create(CLOCK_MONOTONIC, NULL, &child.timer) != 0 || sigaction(SIGALRM, &tick, NULL) != 0 ||
-        sigaction(SIGUSR1, &cancel, NULL) != 0 || timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) != 0)
+        sigaction(SIGUSR1, &cancel, NULL) != 0)
         return errno;
     return 0;
+}
+
+/* The request's, from here on. */
+static int begin_time(adk__run *run)
+{
+    struct itimerspec due = {.it_interval = {0, TICK_NS}};
+
+    adk__interrupt_begin(&run->interrupt, child.order.orders.soft_ns);
+    run->last_ns = child.order.orders.last_ns;
+    due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
+    return timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) == 0 ? 0 : errno;
+}
+
+static int watch_time(adk__run *run, wasm_engine_t *engine)
+{
+    int failed = adk__child_make_timer(run, engine);
+
+    return failed ? failed : begin_time(run);
+}
+
+void adk__child_wait_until(uint64_t until_ns)
+{
+    const struct itimerspec due = {.it_value = adk__timespec_from_ns(until_ns)};
+
+    (void)timer_settime(child.timer, TIMER_ABSTIME, &due, NULL);
+    child.is_waiting = true;
+}
+
+void adk__child_stop_waiting(void)
+{
+    const struct itimerspec never = {.it_value = {0, 0}};
+
+    child.is_waiting = false;
+    (void)timer_settime(child.timer, 0, &never, NULL);
 }
 
 /* ---- streams ------------------------------------------------------------------------------------------------------- */
@@ -106,7 +148,8 @@ static int stream(uint32_t number, adk_bytes bytes)
     struct {
         adk__worker_message message;
         uint8_t bytes[ADK__WORKER_STREAM_MAX];
-    } piece = {.message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_STREAM, .stream = number}};
+    } piece = {
+        .message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_STREAM, .stream = number, .call = child.call}};
     const uint8_t *from = bytes.data;
 
     for (size_t left = bytes.size; left > 0;) {
@@ -135,25 +178,51 @@ static int stream_stderr(void *data, adk_bytes bytes)
 
 /* ---- the order ----------------------------------------------------------------------------------------------------- */
 
-/* Without an order there is nobody to report to. */
-static void take_order(int channel, size_t fd_count, int *ret_fds)
+/* Without an order there is nobody to report to. Takes the descriptor. */
+static void open_order(int channel, int fd)
 {
-    adk__worker_message message;
-    size_t size = 0;
-
     child.channel = channel;
-    if (adk__channel_receive(channel, 0, &message, sizeof(message), &size, ret_fds, fd_count) != 0 ||
-        !adk__worker_message_is(&message, size, ADK__WORKER_RUN))
-        _exit(EXIT_FAILURE);
-    child.head = adk__exchange_map(ret_fds[ADK__WORKER_RUN_EXCHANGE]);
+    child.head = adk__exchange_map(fd);
     if (child.head == NULL || !adk__exchange_read_request(child.head, &child.order))
         _exit(EXIT_FAILURE);
-    (void)close(ret_fds[ADK__WORKER_RUN_EXCHANGE]);
+    (void)close(fd);
     atomic_store(&child.head->phase, ADK_PHASE_INSTANTIATE);
     if ((child.order.streams & 1) != 0)
         child.order.request.on_stdout = stream_stdout;
     if ((child.order.streams & 2) != 0)
         child.order.request.on_stderr = stream_stderr;
+}
+
+static void take_order(int channel, size_t fd_count, int *ret_fds)
+{
+    adk__worker_message message;
+    size_t size = 0;
+
+    if (adk__channel_receive(channel, 0, &message, sizeof(message), &size, ret_fds, fd_count) != 0 ||
+        !adk__worker_message_is(&message, size, ADK__WORKER_RUN))
+        _exit(EXIT_FAILURE);
+    open_order(channel, ret_fds[ADK__WORKER_RUN_EXCHANGE]);
+}
+
+/* What was taken of it is let go of, for a process that will take another. */
+static void close_order(adk__run *run)
+{
+    adk_result *result = run->result;
+
+    for (int i = 0; i < 2; i++) { /* lent to it */
+        result->output[i].head.data = NULL;
+        result->output[i].tail = NULL;
+    }
+    adk_result_free(result);
+    run->result = NULL;
+    run->request = NULL;
+    free(child.order.inputs);
+    free((void *)(uintptr_t)child.order.request.args);
+    free((void *)(uintptr_t)child.order.request.env);
+    free((void *)(uintptr_t)child.order.request.outputs);
+    (void)munmap(child.head, (size_t)child.head->layout.size);
+    child.head = NULL;
+    memset(&child.order, 0, sizeof(child.order));
 }
 
 static _Noreturn void fail(int status, const adk_error *error)
@@ -188,14 +257,30 @@ static void seal(void)
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
 
+/* The tree of a session outlives the file that the call's inputs lie in; and what is brought again replaces what is there. */
+static void copy_inputs(adk__vfs *vfs)
+{
+    for (size_t i = 0; i < child.order.inputs_count; i++) {
+        adk__exchange_input *input = &child.order.inputs[i];
+
+        if (input->kind == ADK__EXCHANGE_BORROWED)
+            input->kind = ADK__EXCHANGE_COPIED;
+        if (input->kind == ADK__EXCHANGE_COPIED || input->kind == ADK__EXCHANGE_LINK)
+            (void)adk__vfs_unlink(adk__vfs_root(vfs), input->path.data, input->path.size);
+    }
+}
+
 static int put_inputs(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
 {
     adk__buf shown = ADK__BUF_INIT((size_t)4 * ADK__NAME_SHOWN + 16);
     adk_bytes path;
     size_t at = 0;
-    int failed = adk__exchange_load(&child.order, vfs, &at);
+    int failed;
     int status = ADK_OK;
 
+    if (child.is_session)
+        copy_inputs(vfs);
+    failed = adk__exchange_load(&child.order, vfs, &at);
     if (failed == -ENOSPC) {
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
         return ADK_OK;
@@ -210,7 +295,7 @@ static int put_inputs(adk__run *run, adk__vfs *vfs, adk_error **ret_error)
         adk__buf_free(&shown);
     }
     for (size_t i = 0; i < child.order.inputs_count && status == ADK_OK && run->cause == ADK__CAUSE_NONE; i++) {
-        if (child.order.inputs[i].kind == ADK__EXCHANGE_PREOPEN)
+        if (child.order.inputs[i].kind == ADK__EXCHANGE_PREOPEN && !child.is_session)
             status = adk__files_preopen(run, vfs, child.order.inputs[i].path, ret_error);
     }
     return status;
@@ -233,7 +318,7 @@ static int files_in(adk__run *run, adk_error **ret_error)
 
 /* ---- the end ------------------------------------------------------------------------------------------------------- */
 
-void adk__child_finish(adk__run *run, int status, adk_error *error)
+static void report(adk__run *run, int status, adk_error *error)
 {
     adk_result *result = run->result;
 
@@ -241,12 +326,21 @@ void adk__child_finish(adk__run *run, int status, adk_error *error)
         atomic_store(&child.head->phase, ADK_PHASE_COLLECT);
         status = adk__files_out(run, &error);
     }
-    if (status != ADK_OK)
-        fail(status, error);
+    if (status != ADK_OK) {
+        adk__exchange_fail(child.head, status, error);
+        return;
+    }
     result->usage.memory_peak_bytes = run->budget.peak_bytes;
     result->usage.memory_denied = run->budget.denied;
     result->usage.host_calls = run->host_calls;
     adk__exchange_finish(child.head, result, child.load_ns);
+}
+
+void adk__child_finish(adk__run *run, int status, adk_error *error)
+{
+    if (run->result == NULL) /* a session that ends between two calls */
+        _exit(EXIT_FAILURE);
+    report(run, status, error);
     _exit(EXIT_SUCCESS);
 }
 
@@ -342,14 +436,32 @@ static int joined(adk__buf *to, adk_bytes bytes, const char *end, size_t end_siz
     return failed ? failed : adk__buf_append(to, end, end_size);
 }
 
+static int add_copy(adk__vfs *vfs, const char *path, const void *data, size_t size)
+{
+    const uint32_t flags = ADK__VFS_OPEN_CREATE | ADK__VFS_OPEN_EXCLUSIVE | ADK__VFS_OPEN_WRITE;
+    adk__vfs_inode *inode;
+    size_t written = 0;
+    int failed = adk__vfs_open(adk__vfs_root(vfs), path, strlen(path), flags, &inode);
+
+    if (failed)
+        return failed;
+    if (size > 0)
+        failed = adk__vfs_pwrite(inode, data, size, 0, &written);
+    adk__vfs_drop(inode);
+    return !failed && written < size ? -ENOSPC : failed;
+}
+
 static int add_file(adk__vfs *vfs, const char *path, const void *data, size_t size)
 {
     int failed;
 
     path++; /* beneath the root */
     failed = adk__vfs_unlink(adk__vfs_root(vfs), path, strlen(path));
-    if (failed == 0 || failed == -ENOENT)
-        failed = adk__vfs_add_borrowed(adk__vfs_root(vfs), path, strlen(path), data, size);
+    if (failed != 0 && failed != -ENOENT)
+        return failed;
+    if (child.is_session)
+        return add_copy(vfs, path, data, size);
+    failed = adk__vfs_add_borrowed(adk__vfs_root(vfs), path, strlen(path), data, size);
     return failed;
 }
 
@@ -392,6 +504,14 @@ static int put_order(adk__vfs *vfs)
         failed = add_file(vfs, ADK__CHECKPOINT_ARGS, args.data, args.size);
     if (!failed)
         failed = add_file(vfs, ADK__CHECKPOINT_ENV, env.data, env.size);
+    if (!failed && child.is_session)
+        failed = add_file(vfs, ADK__CHECKPOINT_SESSION, NULL, 0);
+    if (!failed && child.is_session && adk__calls_is_new_process())
+        failed = add_file(vfs, ADK__CHECKPOINT_FORKED, NULL, 0);
+    if (!child.is_session)
+        return failed; /* the files have their content there */
+    adk__buf_free(&args);
+    adk__buf_free(&env);
     return failed;
 }
 
@@ -414,37 +534,47 @@ static int put_tree(adk__run *run, adk_error **ret_error)
     return status;
 }
 
-/* What the image has counts; what it was refused, and how much it had at its highest, does not. */
-static void take_budget(adk__run *run)
+bool adk__child_take_budget(adk__run *run, uint64_t limit_bytes)
 {
     adk__budget *budget = &run->budget;
     uint64_t used_bytes = budget->used_bytes;
     uint64_t elements = budget->table_elements;
 
-    adk__budget_begin(budget, run->request->memory_limit_bytes);
+    adk__budget_begin(budget, limit_bytes);
     budget->used_bytes = used_bytes;
     budget->peak_bytes = used_bytes;
     budget->table_elements = elements;
     if (used_bytes <= budget->limit_bytes)
-        return;
+        return true;
     budget->limit_bytes = used_bytes;
-    budget->denied++;
+    return false;
+}
+
+static void take_budget(adk__run *run)
+{
+    if (adk__child_take_budget(run, run->request->memory_limit_bytes))
+        return;
+    run->budget.denied++;
     adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
 }
 
-bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
+/* Another request is the run's. */
+static void begin_request(adk__run *run)
 {
-    adk_error *error = NULL;
-    int status = ADK_OK;
-    int fd;
-
-    take_order(channel, 1, &fd);
     run->request = &child.order.request;
     run->result = new_result();
     run->cause = ADK__CAUSE_NONE;
     run->host_calls = 0;
+}
+
+static bool resume(int channel, int fd, adk__run *run, const adk__shard *shard)
+{
+    adk_error *error = NULL;
+    int status = ADK_OK;
+
+    open_order(channel, fd);
+    begin_request(run);
     take_budget(run);
-    adk__interrupt_begin(&run->interrupt, child.order.orders.soft_ns);
     if (watch_time(run, shard->engine) != 0)
         fail(adk__fail(&error, ADK_E_SYSTEM, errno, "make a timer for a run"), error);
     adk__wasi_resume(run->wasi, run->request, child.order.orders.started_ns);
@@ -458,4 +588,79 @@ bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
     run->ready_ns = adk__now_ns();
     child.load_ns = 0;
     return !adk__run_is_due(run, ADK_PHASE_INSTANTIATE);
+}
+
+bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
+{
+    union {
+        adk__worker_message message;
+        adk__worker_opening opening;
+    } order;
+    size_t size = 0;
+    size_t count = 1;
+    int fd = -1;
+
+    if (adk__channel_receive_some(channel, 0, &order, sizeof(order), &size, &fd, &count) != 0)
+        _exit(EXIT_FAILURE);
+    if (count == 1 && adk__worker_message_is(&order.message, size, ADK__WORKER_RUN))
+        return resume(channel, fd, run, shard);
+    if (count == 0 && adk__worker_opening_is(&order.opening, size, ADK__WORKER_OPEN))
+        return adk__calls_begin(channel, run, shard, &order.opening);
+    _exit(EXIT_FAILURE);
+}
+
+/* ---- calls of a session -------------------------------------------------------------------------------------------- */
+
+void adk__child_begin_session(void)
+{
+    child.is_session = true;
+    child.is_between = true;
+}
+
+/* Nothing may be left of the call that has ended. */
+static void end_call(adk__run *run, int status, adk_error *error)
+{
+    adk__vfs *vfs = adk__wasi_files_made(run->wasi);
+
+    report(run, status, error);
+    child.is_between = true;
+    adk__child_stop_waiting();
+    adk_error_free(error);
+    close_order(run);
+    if (vfs != NULL)
+        adk__vfs_restore_limits(vfs);
+}
+
+bool adk__child_begin_call(int channel, int fd, uint32_t call, adk__run *run)
+{
+    adk_error *error = NULL;
+    int status = ADK_OK;
+
+    child.call = call;
+    open_order(channel, fd);
+    begin_request(run);
+    (void)adk__child_take_budget(run, run->budget.limit_bytes);
+    child.load_ns = 0;
+    child.is_between = false;
+    if (begin_time(run) != 0)
+        _exit(EXIT_FAILURE);
+    adk__wasi_resume(run->wasi, run->request, child.order.orders.started_ns);
+    status = put_tree(run, &error);
+    run->ready_ns = adk__now_ns();
+    if (status == ADK_OK && !adk__run_is_due_at(run, ADK_PHASE_INSTANTIATE, run->ready_ns)) {
+        atomic_store(&child.head->phase, ADK_PHASE_RUN);
+        return true;
+    }
+    if (status == ADK_OK)
+        status = adk__ending_set(run, NULL, &error);
+    end_call(run, status, error);
+    return false;
+}
+
+void adk__child_end_call(adk__run *run, uint32_t code)
+{
+    run->result->outcome = ADK_OUTCOME_EXITED;
+    run->result->code = code;
+    run->result->usage.run_ns = adk__now_ns() - run->ready_ns;
+    end_call(run, ADK_OK, NULL);
 }

@@ -8,6 +8,12 @@
  * The worker reads from `control` alone, where nothing but seats comes: no byte of a request passes through it. It has one
  * thread, and starts no other: so a fork is a whole copy, with no lock held by somebody who is not there.
  *
+ * A session (worker/calls.c) forks itself, and its branch is the worker's child as it is one itself (CLONE_PARENT): so it is
+ * collected here, and dies when the worker does. Which process it is the worker learns from the kernel: the library lends it
+ * its end of the branch's channel, the branch says hello there, and the message comes with the sender's number. Only a child
+ * that nobody knows yet is taken for a branch. Each child is a process group of its own, and a branch is moved into one of
+ * its own when it is taken: what a session has forked beyond that is still in the session's group, which ends with it.
+ *
  * This file holds all that runs between the fork and the run itself.
  */
 #include "worker/forks.h"
@@ -38,12 +44,22 @@ struct child {
     int news;
 };
 
+/* A branch that has not said hello yet. */
+struct branch {
+    int hello;
+    int news;
+};
+
+#define BRANCHES_MAX 16
+
 static struct {
     int signals;
     struct child *children;
     size_t count;
     size_t capacity;
-} server = {-1, NULL, 0, 0};
+    struct branch branches[BRANCHES_MAX];
+    size_t branch_count;
+} server = {.signals = -1};
 
 int adk__forks_begin(void)
 {
@@ -67,6 +83,7 @@ static int begin_child(int run)
         _exit(EXIT_FAILURE);
     (void)close_range(0, RUN_FD - 1, 0);
     (void)close_range(RUN_FD + 1, ~0U, 0);
+    (void)setpgid(0, 0);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     adk__walls_begin_run();
@@ -124,6 +141,83 @@ static bool seat(const int fds[ADK__WORKER_SEAT_FDS])
     return false;
 }
 
+/* ---- branches of sessions ------------------------------------------------------------------------------------------ */
+
+static void await_branch(const int fds[ADK__WORKER_SEAT_FDS])
+{
+    if (server.branch_count < BRANCHES_MAX) {
+        server.branches[server.branch_count++] = (struct branch){fds[ADK__WORKER_SEAT_RUN], fds[ADK__WORKER_SEAT_NEWS]};
+        return;
+    }
+    (void)close(fds[ADK__WORKER_SEAT_RUN]);
+    (void)close(fds[ADK__WORKER_SEAT_NEWS]);
+}
+
+/* Who says hello, by the kernel's word; 0: nobody, or something else was said. Descriptors that come along are dropped. */
+static pid_t hear_hello(int channel)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(struct ucred))];
+    } control;
+    adk__worker_message message;
+    struct iovec part = {&message, sizeof(message)};
+    struct msghdr received = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    ssize_t got = recvmsg(channel, &received, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = CMSG_FIRSTHDR(&received);
+    struct ucred sender;
+
+    if (got < 0 || (received.msg_flags & MSG_TRUNC) != 0 || header == NULL || header->cmsg_level != SOL_SOCKET ||
+        header->cmsg_type != SCM_CREDENTIALS || header->cmsg_len != CMSG_LEN(sizeof(sender)) ||
+        !adk__worker_message_is(&message, (size_t)got, ADK__WORKER_HELLO))
+        return 0;
+    memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+    return sender.pid;
+}
+
+static bool is_known(pid_t pid)
+{
+    for (size_t i = 0; i < server.count; i++) {
+        if (server.children[i].pid == pid)
+            return true;
+    }
+    return false;
+}
+
+/* Takes the news. Changing its group succeeds for children alone. */
+static void adopt(pid_t pid, int news)
+{
+    static const adk__worker_message nothing = {.word = 0};
+    int pidfd = -1;
+
+    if (pid > 0 && !is_known(pid) && make_room() && setpgid(pid, pid) == 0)
+        pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        (void)close(news);
+        return;
+    }
+    tell(news, ADK__WORKER_STARTED, &nothing, &pidfd);
+    (void)close(pidfd);
+    server.children[server.count++] = (struct child){pid, news};
+}
+
+/* Before children are collected: a number that has come with a hello is still that of who said it. */
+static void meet_branches(void)
+{
+    for (size_t i = server.branch_count; i-- > 0;) {
+        struct pollfd what[] = {{server.branches[i].hello, POLLIN, 0}, {server.branches[i].news, 0, 0}};
+
+        if (poll(what, 2, 0) <= 0)
+            continue;
+        adopt(what[0].revents != 0 && what[1].revents == 0 ? hear_hello(what[0].fd) : 0, what[1].fd);
+        (void)close(what[0].fd);
+        server.branches[i] = server.branches[--server.branch_count];
+    }
+}
+
+/* ---- the dead ------------------------------------------------------------------------------------------------------ */
+
 static uint64_t nanoseconds(const struct timeval *time)
 {
     return (uint64_t)time->tv_sec * ADK__NS_PER_S + (uint64_t)time->tv_usec * 1000;
@@ -134,6 +228,7 @@ static void bury(pid_t pid, int status, const struct rusage *used)
     adk__worker_message message = {.cpu_ns = nanoseconds(&used->ru_utime) + nanoseconds(&used->ru_stime)};
     size_t i = 0;
 
+    (void)kill(-pid, SIGKILL); /* what it may have left behind */
     while (i < server.count && server.children[i].pid != pid)
         i++;
     if (i == server.count)
@@ -177,6 +272,10 @@ static bool listen_to(int control, int *ret_run)
 
     if (failed == EAGAIN)
         return false;
+    if (!failed && adk__worker_message_is(&message, size, ADK__WORKER_BRANCH)) {
+        await_branch(fds);
+        return false;
+    }
     if (failed || !adk__worker_message_is(&message, size, ADK__WORKER_SEAT))
         leave();
     *ret_run = fds[ADK__WORKER_SEAT_RUN];
@@ -187,12 +286,17 @@ static bool listen_to(int control, int *ret_run)
 
 int adk__forks_serve(int control)
 {
-    struct pollfd what[] = {{control, POLLIN, 0}, {server.signals, POLLIN, 0}};
+    struct pollfd what[2 + 2 * BRANCHES_MAX] = {{control, POLLIN, 0}, {server.signals, POLLIN, 0}};
     int run = -1;
 
     for (;;) {
-        if (poll(what, 2, -1) < 0 && errno != EINTR)
+        for (size_t i = 0; i < server.branch_count; i++) {
+            what[2 + 2 * i] = (struct pollfd){server.branches[i].hello, POLLIN, 0};
+            what[3 + 2 * i] = (struct pollfd){server.branches[i].news, 0, 0};
+        }
+        if (poll(what, 2 + 2 * server.branch_count, -1) < 0 && errno != EINTR)
             leave();
+        meet_branches();
         if (what[1].revents != 0)
             collect();
         if (what[0].revents != 0 && listen_to(control, &run))

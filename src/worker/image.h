@@ -17,6 +17,15 @@
  * flushes, and ends with proc_exit.
  *
  * The checkpoint works once, in the warm-up: afterwards, and in any ordinary module, the path is a path like any other.
+ *
+ * A driver that can do so keeps *sessions*: where it finds
+ *
+ *   /.adk/session   (empty) this is a session: the program is not the last
+ *   /.adk/forked    (empty) and a process of its own since the call before, or from the beginning
+ *
+ * it does not end with the program, but opens ADK__CHECKPOINT_PATH, a slash and the program's exit status in decimal digits.
+ * That ends the call, and returns in the next one, with all of the above for it. What was written is to be flushed before;
+ * random numbers are to be seeded again where the process is a new one, and only there.
  */
 #ifndef ADK_WORKER_IMAGE_H
 #define ADK_WORKER_IMAGE_H
@@ -29,10 +38,12 @@
 
 #include "wasm/disk.h"
 
-#define ADK__CHECKPOINT_DIR  "/.adk"
-#define ADK__CHECKPOINT_PATH "/.adk/run"
-#define ADK__CHECKPOINT_ARGS "/.adk/args"
-#define ADK__CHECKPOINT_ENV  "/.adk/env"
+#define ADK__CHECKPOINT_DIR     "/.adk"
+#define ADK__CHECKPOINT_PATH    "/.adk/run"
+#define ADK__CHECKPOINT_ARGS    "/.adk/args"
+#define ADK__CHECKPOINT_ENV     "/.adk/env"
+#define ADK__CHECKPOINT_SESSION "/.adk/session"
+#define ADK__CHECKPOINT_FORKED  "/.adk/forked"
 
 /** What is warmed. All of it is copied by adk__runtime_backend_new(); paths of the host's are read when it is warmed. */
 typedef struct adk__runtime_image {
@@ -52,6 +63,7 @@ typedef struct adk__runtime_image {
     size_t files_count;
     uint64_t memory_default_bytes; /* of a run whose request names no limit; what warming took counts in it */
     uint64_t warmup_timeout_ns;    /* 0: 30 s */
+    bool has_sessions;             /* its driver keeps them */
     uint32_t renew_runs;           /* after so many runs the image is warmed anew; 0: 1,000 */
     uint32_t stock;                /* children forked ahead of need, at most 16; 0: 3 */
 } adk__runtime_image;

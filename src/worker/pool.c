@@ -113,6 +113,17 @@ static void close_seat(adk__seat *seat)
     *seat = (adk__seat){NULL, -1, -1, -1};
 }
 
+void adk__seat_close(adk__seat *seat)
+{
+    close_seat(seat);
+}
+
+void adk__seat_kill(const adk__seat *seat)
+{
+    if (seat->pidfd >= 0)
+        (void)pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
+}
+
 static void drop_stock(adk__pool_worker *worker)
 {
     while (worker->stocked > 0) {
@@ -283,9 +294,9 @@ static int make_pair(int pair[2])
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 ? 0 : errno;
 }
 
-static int send_seat(const adk__pool_worker *worker, const int fds[ADK__WORKER_SEAT_FDS])
+static int send_seat(const adk__pool_worker *worker, adk__worker_word word, const int fds[ADK__WORKER_SEAT_FDS])
 {
-    const adk__worker_message message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_SEAT};
+    const adk__worker_message message = {.magic = ADK__WORKER_MAGIC, .word = word};
     int control = worker->grave.process.channel;
     struct pollfd room = {control, POLLOUT, 0};
     int failed = adk__channel_send(control, &message, sizeof(message), fds, ADK__WORKER_SEAT_FDS);
@@ -305,7 +316,7 @@ static int make_seat(adk__pool_worker *worker, adk__seat *ret_seat)
     if (!failed)
         failed = make_pair(news);
     if (!failed)
-        failed = send_seat(worker, (const int[]){run[1], news[1]});
+        failed = send_seat(worker, ADK__WORKER_SEAT, (const int[]){run[1], news[1]});
     for (size_t i = 0; i < 2; i++) {
         if ((i == 1 || failed) && run[i] >= 0)
             (void)close(run[i]);
@@ -429,12 +440,81 @@ int adk__pool_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *ret_se
     return status;
 }
 
+void adk__pool_restock(adk__pool *pool)
+{
+    (void)pthread_mutex_lock(&pool->mutex);
+    if (pool->current != NULL)
+        fill_stock(pool->current);
+    (void)pthread_mutex_unlock(&pool->mutex);
+}
+
+/* ---- branches ------------------------------------------------------------------------------------------------------ */
+
+/* The kernel says to the worker who says hello on the branch's channel: from `is_on`, and until it is no longer. */
+static int pass_credentials(int channel, int is_on)
+{
+    return setsockopt(channel, SOL_SOCKET, SO_PASSCRED, &is_on, sizeof(is_on)) == 0 ? 0 : errno;
+}
+
+/* Both sides are told: the worker listens on our end of the channel, the session has the other. */
+static int order_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_opening *opening, adk__seat *branch)
+{
+    int run[2] = {-1, -1};
+    int news[2] = {-1, -1};
+    int failed = make_pair(run);
+
+    if (!failed)
+        failed = make_pair(news);
+    if (!failed)
+        failed = pass_credentials(run[0], 1);
+    if (!failed) {
+        (void)pthread_mutex_lock(&pool->mutex);
+        failed = send_seat(seat->worker, ADK__WORKER_BRANCH, (const int[]){run[0], news[1]});
+        (void)pthread_mutex_unlock(&pool->mutex);
+    }
+    if (!failed)
+        failed = adk__channel_send(seat->run, opening, sizeof(*opening), &run[1], 1);
+    if (run[1] >= 0)
+        (void)close(run[1]);
+    if (news[1] >= 0)
+        (void)close(news[1]);
+    *branch = (adk__seat){NULL, run[0], news[0], -1};
+    return failed;
+}
+
+int adk__pool_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_opening *opening,
+                     adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error)
+{
+    int failed = order_branch(pool, seat, opening, ret_seat);
+
+    if (!failed)
+        failed = await_child(ret_seat, interrupt);
+    if (!failed)
+        failed = pass_credentials(ret_seat->run, 0);
+    if (failed) {
+        adk__seat_kill(ret_seat);
+        close_seat(ret_seat);
+    }
+    if (failed == EINTR)
+        return ADK_OK;
+    if (failed)
+        return adk__fail(ret_error, ADK_E_UNAVAILABLE, failed == EPIPE ? 0 : failed,
+                         "the session's process could not be forked");
+    ret_seat->worker = seat->worker;
+    (void)pthread_mutex_lock(&pool->mutex);
+    ret_seat->worker->seats++;
+    (void)pthread_mutex_unlock(&pool->mutex);
+    return ADK_OK;
+}
+
+/* ---- the end of a seat --------------------------------------------------------------------------------------------- */
+
 void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end)
 {
     adk__pool_worker *worker = seat->worker;
 
-    if (seat->pidfd >= 0 && end == ADK__SEAT_ORPHAN && !is_foreign(worker))
-        (void)pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
+    if (end == ADK__SEAT_ORPHAN && !is_foreign(worker))
+        adk__seat_kill(seat);
     close_seat(seat);
     (void)pthread_mutex_lock(&pool->mutex);
     if (is_foreign(worker)) {

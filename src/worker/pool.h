@@ -48,11 +48,27 @@ typedef struct adk__seat {
     int pidfd;
 } adk__seat;
 
+/** Kills a seat's child. */
+void adk__seat_kill(const adk__seat *seat);
+
+/** Closes a seat's descriptors, in a process that has only a copy of it. */
+void adk__seat_close(adk__seat *seat);
+
 /**
  * Takes a seat; starts or replaces a worker where that is needed. seat->worker stays NULL where the run must stop before
  * there is one. ADK_E_UNAVAILABLE, with the reason, where workers cannot be started or keep dying.
  */
 ADK_MUST_USE int adk__pool_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error);
+
+/**
+ * Forks the process of a seat, which is a session at rest: *ret_seat is the branch's, or has no worker where the interrupt
+ * came first. ADK_E_UNAVAILABLE where the process does not fork, or the worker has gone.
+ */
+ADK_MUST_USE int adk__pool_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_opening *opening,
+                                  adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error);
+
+/** Makes children ahead of need, where a seat was taken that will not be given back soon. */
+void adk__pool_restock(adk__pool *pool);
 
 /** How a seat's child has ended. */
 typedef enum adk__seat_end {

@@ -53,6 +53,12 @@ bool adk__worker_ready_is_sound(const adk__worker_ready *ready, size_t size)
            ready->is_ready <= 1 && ready->message_bytes == size - sizeof(*ready);
 }
 
+bool adk__worker_opening_is(const adk__worker_opening *opening, size_t size, adk__worker_word word)
+{
+    return size == sizeof(*opening) && opening->magic == ADK__WORKER_MAGIC && opening->word == word &&
+           (opening->flags & ~(uint32_t)ADK__WORKER_FORKS) == 0 && opening->cpu_s > 0 && opening->memory_bytes > 0;
+}
+
 bool adk__worker_message_is(const adk__worker_message *message, size_t size, adk__worker_word word)
 {
     return size == sizeof(*message) && message->magic == ADK__WORKER_MAGIC && message->word == word;

@@ -11,6 +11,10 @@
  * a channel and the worker's end of another. The worker forks a run for each, says so on its own with the run's pidfd, and
  * how it ended when it has. The run takes one message from its channel: the file it shares with the library
  * (worker/exchange.h), and the code of an ordinary module.
+ *
+ * A run of an image may be opened as a session instead (worker/calls.c). Then it answers, takes one such message for each
+ * call, and says when the call has ended. To be forked it is sent the branch's end of a channel, and the worker both others:
+ * the branch says hello to the worker, which knows it by that from here on as one of its own.
  */
 #ifndef ADK_WORKER_PROTOCOL_H
 #define ADK_WORKER_PROTOCOL_H
@@ -108,6 +112,13 @@ typedef enum adk__worker_word {
     ADK__WORKER_STARTED,  /* of a run; with its pidfd */
     ADK__WORKER_ENDED,    /* of a run */
     ADK__WORKER_STREAM,   /* from a run: `stream` and bytes follow */
+    ADK__WORKER_OPEN,     /* to a run that is to be a session: an adk__worker_opening */
+    ADK__WORKER_OPENED,   /* from a session: `exit_status` is 0, or an errno value */
+    ADK__WORKER_CALL,     /* to a session: `call`, and the descriptor of what it shares */
+    ADK__WORKER_RETURNED, /* from a session: `call` has ended and its report is written; `cpu_ns` */
+    ADK__WORKER_FORK,     /* to a session: an adk__worker_opening, and the branch's end of a channel */
+    ADK__WORKER_BRANCH,   /* to the worker: the library's end of that channel, and the worker's of one for news */
+    ADK__WORKER_HELLO,    /* from a branch to the worker */
 } adk__worker_word;
 
 typedef struct adk__worker_message {
@@ -117,8 +128,27 @@ typedef struct adk__worker_message {
     int32_t signal;
     uint64_t cpu_ns;
     uint32_t stream; /* 1 or 2 */
-    uint32_t reserved;
+    uint32_t call;   /* of a session, counted from 1; else 0 */
 } adk__worker_message;
+
+enum {
+    ADK__WORKER_FORKS = 1u << 0, /* the session may be forked */
+};
+
+/** What a session may have, or a branch of it. */
+typedef struct adk__worker_opening {
+    uint32_t magic;
+    uint32_t word;  /* ADK__WORKER_OPEN or ADK__WORKER_FORK */
+    uint32_t flags; /* ADK__WORKER_FORKS */
+    uint32_t cpu_s; /* of the process */
+    uint64_t memory_bytes;
+    uint64_t outputs_bytes; /* of files that come back from a call */
+    uint64_t idle_ns;       /* that may pass between two calls */
+    uint64_t until_ns;      /* CLOCK_MONOTONIC: when it ends in any case */
+} adk__worker_opening;
+
+/** The exit status of a session that has waited too long. */
+#define ADK__WORKER_EXPIRED 3
 
 /** What a run writes to a stream comes in pieces. */
 #define ADK__WORKER_STREAM_MAX 32768
@@ -140,6 +170,9 @@ const char *adk__worker_orders_problem(const adk__worker_orders *orders, size_t 
 
 /** Whether a message of `size` bytes, with what follows the struct, is an answer to orders as far as its form goes. */
 bool adk__worker_ready_is_sound(const adk__worker_ready *ready, size_t size);
+
+/** Whether a message of `size` bytes opens a session, or a branch of one. */
+bool adk__worker_opening_is(const adk__worker_opening *opening, size_t size, adk__worker_word word);
 
 /** Whether a message says just this word. */
 bool adk__worker_message_is(const adk__worker_message *message, size_t size, adk__worker_word word);

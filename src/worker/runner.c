@@ -7,6 +7,11 @@
  * that the process ended by itself and well.
  *
  * After a kill the worker has a second to say so. One that does not is killed as well.
+ *
+ * A session's call ends in a third way, and that one leaves its process alive: it says that the call is done. It may write to
+ * the call's file even then, so that what is read from there is copied before it is looked at. What it says bears the call's
+ * number: nothing of one call can pass for another's. After any other end, and after an answer that makes no sense, the
+ * process is gone.
  */
 #include "worker/runner.h"
 
@@ -30,6 +35,7 @@
 #define FILES_GRACE_NS UINT64_C(15000000) /* the same where files come back: for them ten, as in process */
 #define REPORT_NS      UINT64_C(5000000)  /* of it, what the report has after the files */
 #define AFTERLIFE_NS   UINT64_C(1000000000)
+#define OPENING_STEP_NS UINT64_C(2000000) /* between two looks at the interrupt */
 #define NEWS_PATIENCE  100 /* ms: how long a worker may take to see that a child has died */
 #define ATTEMPTS       (ADK__POOL_STOCK_MAX + 2)
 
@@ -45,6 +51,9 @@ struct watch {
     bool is_false;       /* it sent what no run of ours would */
     bool is_foreign;     /* a callback forked, and this is the child: the run is the parent's */
     unsigned generation;
+    uint32_t call;       /* of a session; else 0 */
+    bool is_done;        /* the call is, and the session goes on */
+    uint64_t cpu_ns;     /* of the call that is done */
     uint64_t streamed[2];
     bool has_ended;
     bool is_orphan;
@@ -53,24 +62,28 @@ struct watch {
 
 /* ---- beginning and ending ------------------------------------------------------------------------------------------ */
 
-static void on_cancel(void *data)
+void adk__runner_cancel(adk__runner *runner)
 {
-    adk__runner *runner = data;
     const uint64_t one = 1;
 
     adk__interrupt_cancel(&runner->interrupt);
     (void)!write(runner->alarm, &one, sizeof(one));
 }
 
-int adk__runner_begin(adk__runner *runner, const adk_request *request, adk_cancel *cancel, adk_result *result,
-                      adk_error **ret_error)
+static void on_cancel(void *data)
+{
+    adk__runner_cancel(data);
+}
+
+int adk__runner_begin(adk__runner *runner, const adk_request *request, adk_cancel *cancel, bool cancellable,
+                      adk_result *result, adk_error **ret_error)
 {
     *runner = (adk__runner){.request = request, .cancel = cancel, .alarm = -1, .result = result};
     runner->start_ns = adk__now_ns();
     if (adk__interrupt_init(&runner->interrupt) != 0)
         return adk__fail_nomem(ret_error);
     adk__interrupt_begin(&runner->interrupt, adk__add_saturated(runner->start_ns, request->timeout_ns));
-    if (cancel == NULL)
+    if (cancel == NULL && !cancellable)
         return ADK_OK;
     runner->alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (runner->alarm < 0) {
@@ -79,7 +92,8 @@ int adk__runner_begin(adk__runner *runner, const adk_request *request, adk_cance
         adk__interrupt_destroy(&runner->interrupt);
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "make an eventfd");
     }
-    adk_cancel_add_watch(cancel, &runner->watch, on_cancel, runner);
+    if (cancel != NULL)
+        adk_cancel_add_watch(cancel, &runner->watch, on_cancel, runner);
     return ADK_OK;
 }
 
@@ -227,6 +241,11 @@ static void disbelieve(struct watch *w)
     kill_run(w);
 }
 
+static bool has_streams(const adk_request *request)
+{
+    return request->on_stdout != NULL || request->on_stderr != NULL;
+}
+
 /* A piece of a stream. */
 static void take_piece(struct watch *w, const adk__worker_message *piece, size_t size)
 {
@@ -234,8 +253,13 @@ static void take_piece(struct watch *w, const adk__worker_message *piece, size_t
     size_t bytes = size - sizeof(*piece);
     adk_stream_fn fn;
 
+    if (w->call != 0 && piece->call == w->call && adk__worker_message_is(piece, size, ADK__WORKER_RETURNED)) {
+        w->is_done = true;
+        w->cpu_ns = piece->cpu_ns;
+        return;
+    }
     if (size < sizeof(*piece) || piece->magic != ADK__WORKER_MAGIC || piece->word != ADK__WORKER_STREAM ||
-        (piece->stream != 1 && piece->stream != 2)) {
+        piece->call != w->call || !has_streams(request) || (piece->stream != 1 && piece->stream != 2)) {
         disbelieve(w);
         return;
     }
@@ -265,7 +289,7 @@ static bool take_stream(struct watch *w)
     size_t size = 0;
     int failed;
 
-    if (w->is_deaf || w->was_killed || w->has_hung_up || w->is_foreign)
+    if (w->is_deaf || w->was_killed || w->has_hung_up || w->is_foreign || w->is_done)
         return false;
     failed = adk__channel_receive(w->seat->run, MSG_DONTWAIT, &piece, sizeof(piece), &size, NULL, 0);
     if (failed == EBADMSG || failed == EMSGSIZE)
@@ -300,11 +324,6 @@ static void pass_time(struct watch *w)
     w->is_orphan = true;
 }
 
-static bool has_streams(const adk_request *request)
-{
-    return request->on_stdout != NULL || request->on_stderr != NULL;
-}
-
 /* Nobody says how it ended, so that is seen to here: nothing is to be written or sent any more. */
 static void end_orphan(const struct watch *w)
 {
@@ -319,8 +338,8 @@ static void wait_for_end(struct watch *w)
 {
     bool streams = has_streams(w->runner->request);
 
-    while (!w->has_ended) {
-        bool listens = streams && !w->is_deaf && !w->was_killed && !w->has_hung_up;
+    while (!w->has_ended && !w->is_done) {
+        bool listens = (streams || w->call != 0) && !w->is_deaf && !w->was_killed && !w->has_hung_up;
         struct pollfd what[] = {{w->seat->news, POLLIN, 0},
                                 {listens ? w->seat->run : -1, POLLIN, 0},
                                 {w->is_cancelled ? -1 : w->runner->alarm, POLLIN, 0}};
@@ -339,7 +358,8 @@ static void wait_for_end(struct watch *w)
             pass_on_cancel(w);
         if (what[0].revents != 0)
             take_news(w);
-        pass_time(w);
+        if (!w->is_done)
+            pass_time(w);
     }
     if (w->is_orphan)
         end_orphan(w);
@@ -397,21 +417,29 @@ static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, co
     return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the worker's processes die before they are used");
 }
 
-static int complete(struct watch *w, int fd, const adk__exchange_layout *layout, adk_error **ret_error)
+/* A call of a session says itself that it is done, and its process goes on. */
+static int read_exchange(const struct watch *w, int fd, const adk__exchange_layout *layout,
+                         adk__exchange_found *ret_found, adk_error **ret_error)
 {
-    adk_result *result = w->runner->result;
     uint64_t now_ns = adk__now_ns();
     const adk__exchange_wish wish = {
         .fd = fd,
         .layout = layout,
         .request = w->runner->request,
         .elapsed_ns = now_ns - w->runner->start_ns,
-        .with_report = has_ended_well(w),
+        .with_report = w->is_done || has_ended_well(w),
         .was_cancelled = w->is_cancelled || w->is_deaf,
         .is_late = now_ns >= w->runner->interrupt.deadline_ns,
     };
+
+    return adk__exchange_read(&wish, w->runner->result, ret_found, ret_error);
+}
+
+static int complete(struct watch *w, int fd, const adk__exchange_layout *layout, adk_error **ret_error)
+{
+    adk_result *result = w->runner->result;
     adk__exchange_found found;
-    int status = adk__exchange_read(&wish, result, &found, ret_error);
+    int status = read_exchange(w, fd, layout, &found, ret_error);
 
     if (!w->is_orphan) {
         result->usage.cpu_ns = w->end.cpu_ns;
@@ -462,4 +490,130 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
         status = complete(&w, fd, &layout, ret_error);
     adk__pool_give(pool, &seat, end_of(&w));
     return status;
+}
+
+/* ---- sessions ------------------------------------------------------------------------------------------------------ */
+
+int adk__runner_open(adk__interrupt *interrupt, const adk__seat *seat, const adk__worker_opening *opening,
+                     adk_error **ret_error)
+{
+    struct pollfd what = {seat->run, POLLIN, 0};
+    adk__worker_message answer;
+    size_t size = 0;
+    int failed = adk__channel_send(seat->run, opening, sizeof(*opening), NULL, 0);
+
+    while (!failed) {
+        const uint64_t step_ns = OPENING_STEP_NS;
+        const struct timespec time = adk__timespec_from_ns(step_ns);
+
+        failed = adk__channel_receive(seat->run, MSG_DONTWAIT, &answer, sizeof(answer), &size, NULL, 0);
+        if (failed != EAGAIN)
+            break;
+        failed = 0;
+        if (adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
+            return adk__fail(ret_error, ADK_E_UNAVAILABLE, ETIMEDOUT, "open a session");
+        (void)ppoll(&what, 1, &time, NULL);
+    }
+    if (failed || !adk__worker_message_is(&answer, size, ADK__WORKER_OPENED))
+        return adk__fail(ret_error, ADK_E_UNAVAILABLE, failed, "the session's process does not answer");
+    if (answer.exit_status == ENOSPC)
+        return adk__fail(ret_error, ADK_E_INVALID, 0,
+                         "the memory limit, %llu bytes, is less than what the interpreter has when it is warm",
+                         (unsigned long long)opening->memory_bytes);
+    if (answer.exit_status != 0)
+        return adk__fail(ret_error, ADK_E_SYSTEM, answer.exit_status, "set the limits of a session");
+    return ADK_OK;
+}
+
+/* The process has ended by itself: nobody has taken the order. */
+static int fail_gone(struct watch *w, adk__runner_left *ret_left, adk_error **ret_error)
+{
+    w->kill_ns = adk__now_ns();
+    wait_for_end(w);
+    ret_left->has_ended = true;
+    ret_left->has_expired = !w->is_orphan && w->end.signal == 0 && w->end.exit_status == ADK__WORKER_EXPIRED;
+    ret_left->has_spent_cpu = !w->is_orphan && w->end.signal == SIGXCPU;
+    ret_left->end = w->is_orphan ? ADK__SEAT_ORPHAN : ADK__SEAT_WELL;
+    return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "%s",
+                     ret_left->has_expired     ? "the session has ended: nothing was asked of it for too long"
+                     : ret_left->has_spent_cpu ? "the session has ended: its CPU time is used up"
+                     : w->is_orphan            ? "the session has ended: its process died with its worker"
+                                               : "the session has ended: its process died");
+}
+
+/* What it says to have done makes no sense: it is to be gone before it is told so. */
+static void kill_false(struct watch *w)
+{
+    w->is_done = false;
+    w->is_false = true;
+    kill_run(w);
+    wait_for_end(w);
+}
+
+static int end_for_cpu(const struct watch *w, adk_error **ret_error)
+{
+    adk_result *result = w->runner->result;
+
+    result->outcome = ADK_OUTCOME_TIMED_OUT;
+    if (adk__result_message(result, "the session's CPU time is used up") != ADK_OK)
+        return adk__fail_nomem(ret_error);
+    return ADK_OK;
+}
+
+static int complete_call(struct watch *w, int fd, const adk__exchange_layout *layout, adk__runner_left *ret_left,
+                         adk_error **ret_error)
+{
+    adk_result *result = w->runner->result;
+    adk__exchange_found found;
+    int status = read_exchange(w, fd, layout, &found, ret_error);
+
+    if (w->is_done && status == ADK_OK && found == ADK__EXCHANGE_NOTHING)
+        kill_false(w);
+    ret_left->has_ended = w->has_ended;
+    if (w->is_done) {
+        result->usage.cpu_ns = w->cpu_ns;
+        result->usage.measured |= ADK_USAGE_CPU;
+        return status;
+    }
+    ret_left->has_spent_cpu = !w->is_orphan && w->end.signal == SIGXCPU;
+    ret_left->end = w->is_orphan ? ADK__SEAT_ORPHAN
+                    : w->is_false || (w->end.signal != 0 && !was_ended_by_us(w) && !ret_left->has_spent_cpu)
+                        ? ADK__SEAT_CRASH
+                        : ADK__SEAT_WELL;
+    if (w->is_orphan)
+        end_orphan(w);
+    if (status == ADK_OK && w->is_deaf && result->outcome == ADK_OUTCOME_EXITED && !w->is_false)
+        return end_early(result, true, ADK_PHASE_HOST_CALL, ret_error); /* it had nothing more to write */
+    if (status != ADK_OK || (found != ADK__EXCHANGE_NOTHING && !w->is_false))
+        return status;
+    return ret_left->has_spent_cpu ? end_for_cpu(w, ret_error) : end_without_report(w, ret_error);
+}
+
+int adk__runner_call(adk__runner *runner, adk__seat *seat, uint32_t call, adk__runner_left *ret_left,
+                     adk_error **ret_error)
+{
+    const adk__worker_message message = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_CALL, .call = call};
+    struct watch w = {.runner = runner, .seat = seat, .call = call, .give_up_ns = ADK__NEVER};
+    adk__exchange_orders orders = {.inputs_stop = 0};
+    ADK_AUTO_CLOSE int fd = -1;
+    adk__exchange_layout layout;
+    int status;
+
+    *ret_left = (adk__runner_left){.has_ended = false};
+    set_times(runner, &orders);
+    status = adk__exchange_make(runner->request, &orders, &runner->interrupt, &layout, &fd, ret_error);
+    if (status != ADK_OK)
+        return status;
+    if (adk__channel_send(seat->run, &message, sizeof(message), &fd, 1) != 0)
+        return fail_gone(&w, ret_left, ret_error);
+    w.kill_ns = orders.hard_ns;
+    w.generation = adk__pool_generation();
+    wait_for_end(&w);
+    if (w.is_foreign) {
+        *ret_left = (adk__runner_left){.has_ended = true, .end = ADK__SEAT_ORPHAN};
+        return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the call belongs to the process that forked this one");
+    }
+    if (w.has_ended && !w.is_done && !w.is_orphan && w.end.signal == 0 && w.end.exit_status == ADK__WORKER_EXPIRED)
+        return fail_gone(&w, ret_left, ret_error); /* as it was being asked */
+    return complete_call(&w, fd, &layout, ret_left, ret_error);
 }

@@ -32,6 +32,7 @@
 #include "wasm/reaper.h"
 #include "worker/exchange.h"
 #include "worker/runner.h"
+#include "worker/session.h"
 
 #define VARIANTS        (2 * ADK__FLAVOURS)
 #define SEEDED          ADK__FLAVOURS /* a bit beside those of the flavour */
@@ -55,6 +56,7 @@ struct runtime {
     uint32_t renew_runs;
     uint32_t stock;
     adk__codes *codes;
+    adk__sessions *sessions;
     pthread_mutex_t mutex; /* of making variants */
     adk__pool *pools[VARIANTS];
     adk__compilation *jobs[ADK__FLAVOURS]; /* that go on between requests: an interpreter takes its time */
@@ -304,13 +306,35 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
         return adk__fail(ret_error, ADK_E_INVALID, 0, "a runtime runs programs, not modules");
     status = adk_result_new(request, &result, ret_error);
     if (status == ADK_OK)
-        status = adk__runner_begin(&runner, request, cancel, result, ret_error);
+        status = adk__runner_begin(&runner, request, cancel, false, result, ret_error);
     if (status != ADK_OK)
         return status;
     status = run(state, &runner, ret_error);
     adk__runner_end(&runner);
     if (status == ADK_OK)
         *ret_result = adk__take_ptr(result);
+    return status;
+}
+
+/* Of the plain variant: a call has no seed, and no fuel. */
+static int open_session(void *state, const adk_session_options *options, uint64_t until_ns, adk__session_new *ret_new,
+                        adk_error **ret_error)
+{
+    struct runtime *runtime = state;
+    adk__interrupt deadline;
+    adk_cache_state cache;
+    adk__pool *pool;
+    int status;
+
+    if (adk__interrupt_init(&deadline) != 0)
+        return adk__fail_nomem(ret_error);
+    adk__interrupt_begin(&deadline, adk__add_saturated(adk__now_ns(), options->open_timeout_ns));
+    status = find_variant(runtime, 0, &deadline, &pool, &cache, ret_error);
+    if (status == ADK_OK && pool == NULL)
+        status = adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime did not compile in time");
+    if (status == ADK_OK)
+        status = adk__sessions_open(runtime->sessions, pool, options, until_ns, &deadline, ret_new, ret_error);
+    adk__interrupt_destroy(&deadline);
     return status;
 }
 
@@ -423,6 +447,7 @@ static void destroy(void *state)
 {
     struct runtime *runtime = state;
 
+    adk__sessions_free(runtime->sessions);
     leave_registry(runtime);
     for (size_t i = 0; i < VARIANTS; i++)
         adk__pool_free(runtime->pools[i]);
@@ -506,12 +531,17 @@ int adk__runtime_backend_new(const adk__runtime_image *image, const adk_wasm_opt
     if (status == ADK_OK)
         status = open_parts(runtime, options == NULL ? &defaults : options, ret_error);
     if (status == ADK_OK)
+        status = adk__sessions_new(&runtime->sessions, ret_error);
+    if (status == ADK_OK)
         status = enter_registry(runtime, ret_error);
     if (status == ADK_OK)
         status = adk_backend_new(&ops, runtime, image->name_cstr, &capabilities, ret_backend, ret_error);
-    if (status != ADK_OK)
+    if (status != ADK_OK) {
         destroy(runtime);
-    else
-        adk__backend_set_memory_default(*ret_backend, image->memory_default_bytes);
-    return status;
+        return status;
+    }
+    adk__backend_set_memory_default(*ret_backend, image->memory_default_bytes);
+    if (image->has_sessions)
+        adk__backend_set_sessions(*ret_backend, open_session);
+    return ADK_OK;
 }

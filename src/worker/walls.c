@@ -44,6 +44,7 @@
 #define MEMORY_SLACK    ((uint64_t)256 << 20)
 #define SPACE_SLACK     ((uint64_t)64 << 30) /* of addresses: code, what is shared with the library */
 #define STACK_BYTES     ((uint64_t)64 << 20) /* where the host has no limit */
+#define FAMILY_MAX      1024 /* processes of a worker's user, where a session asks for one more */
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
@@ -168,7 +169,7 @@ static const int worker_calls[] = {
     SCMP_SYS(read),         SCMP_SYS(seccomp),    SCMP_SYS(set_tid_address), SCMP_SYS(setrlimit),
     SCMP_SYS(signalfd4),    SCMP_SYS(statx),      SCMP_SYS(timer_create),    SCMP_SYS(wait4),
     SCMP_SYS(write),        SCMP_SYS(newfstatat), SCMP_SYS(futex),           SCMP_SYS(madvise),
-    SCMP_SYS(mremap),       SCMP_SYS(getppid),
+    SCMP_SYS(mremap),       SCMP_SYS(getppid),    SCMP_SYS(setpgid),
 };
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t count)
@@ -238,6 +239,33 @@ static int allow_for_run(scmp_filter_ctx filter)
     return failed;
 }
 
+/* What a session needs beside: the size of what it is sent, which is what fstat(3) asks for. */
+static int allow_for_session(scmp_filter_ctx filter)
+{
+    int failed = allow_for_run(filter);
+
+    if (!failed)
+        failed =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
+    return failed;
+}
+
+/* And one that may be forked: its fork, and what the branch then does before it waits. */
+static int allow_for_family(scmp_filter_ctx filter)
+{
+    int failed = allow_for_session(filter);
+
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)ADK__WALLS_FORK_FLAGS, 0));
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(timer_create), 0);
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2, SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0),
+                                  SCMP_A1(SCMP_CMP_EQ, SIGKILL, 0));
+    return failed;
+}
+
 /* Only processes, as fork(2) makes them: no threads, no namespaces. clone3() has its flags in memory, out of sight. */
 static int allow_for_worker(scmp_filter_ctx filter)
 {
@@ -251,6 +279,11 @@ static int allow_for_worker(scmp_filter_ctx filter)
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_EQ, as_fork, 0));
     if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+                                  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)ADK__WALLS_FORK_FLAGS, 0));
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(kill), 1, SCMP_A1(SCMP_CMP_EQ, SIGKILL, 0));
+    if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (!failed)
         failed =
@@ -260,9 +293,11 @@ static int allow_for_worker(scmp_filter_ctx filter)
 
 static struct sock_fprog run_program;
 static pid_t server_pid;
+static struct sock_fprog session_program;
+static struct sock_fprog family_program;
 
 /* Making a filter takes longer than a run may: it is made once, and kept as the kernel takes it. */
-static int keep_run_filter(void)
+static int keep_filter(int (*fill)(scmp_filter_ctx filter), struct sock_fprog *ret_program)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     ADK_AUTO_CLOSE int fd = memfd_create("adk-filter", MFD_CLOEXEC);
@@ -271,25 +306,29 @@ static int keep_run_filter(void)
 
     if (filter == NULL || fd < 0)
         return ENOMEM;
-    failed = -allow_for_run(filter);
+    failed = -fill(filter);
     if (!failed)
         failed = -seccomp_export_bpf(filter, fd);
     seccomp_release(filter);
     if (failed || fstat(fd, &status) != 0)
         return failed ? failed : errno;
-    run_program.len = (unsigned short)((size_t)status.st_size / sizeof(*run_program.filter));
-    run_program.filter = malloc((size_t)status.st_size);
-    if (run_program.filter == NULL)
+    ret_program->len = (unsigned short)((size_t)status.st_size / sizeof(*ret_program->filter));
+    ret_program->filter = malloc((size_t)status.st_size);
+    if (ret_program->filter == NULL)
         return ENOMEM;
-    return pread(fd, run_program.filter, (size_t)status.st_size, 0) == status.st_size ? 0 : EIO;
+    return pread(fd, ret_program->filter, (size_t)status.st_size, 0) == status.st_size ? 0 : EIO;
 }
 
 int adk__walls_seal(void)
 {
     scmp_filter_ctx filter;
-    int failed = keep_run_filter();
+    int failed = keep_filter(allow_for_run, &run_program);
 
     server_pid = getpid();
+    if (!failed)
+        failed = keep_filter(allow_for_session, &session_program);
+    if (!failed)
+        failed = keep_filter(allow_for_family, &family_program);
     if (failed)
         return failed;
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -347,17 +386,39 @@ static int limit_memory(uint64_t memory_bytes)
     return failed ? failed : lower(RLIMIT_STACK, STACK_BYTES);
 }
 
-int adk__walls_seal_run(uint64_t memory_bytes)
+static int seal(uint64_t memory_bytes, struct sock_fprog *program)
 {
     const struct rlimit none = {0, 0};
     int failed = limit_memory(memory_bytes);
 
     if (failed)
         return failed;
-
     if (setrlimit(RLIMIT_FSIZE, &none) != 0)
         return errno;
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &run_program) == 0 ? 0 : errno;
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) == 0 ? 0 : errno;
+}
+
+int adk__walls_seal_run(uint64_t memory_bytes)
+{
+    return seal(memory_bytes, &run_program);
+}
+
+int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks)
+{
+    const struct rlimit cpu = {cpu_s,
+                               (rlim_t)cpu_s + 1}; /* a signal that tells why, and a second later the other one */
+    struct rlimit family;
+
+    if (setrlimit(RLIMIT_CPU, &cpu) != 0)
+        return errno;
+    if (!forks)
+        return seal(memory_bytes, &session_program);
+    if (getrlimit(RLIMIT_NPROC, &family) != 0)
+        return errno;
+    family.rlim_cur = family.rlim_max;
+    if (setrlimit(RLIMIT_NPROC, &family) != 0)
+        return errno;
+    return seal(memory_bytes, &family_program);
 }
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */
@@ -365,11 +426,21 @@ int adk__walls_seal_run(uint64_t memory_bytes)
 void adk__walls_begin_run(void)
 {
     const struct rlimit descriptors = {RUN_DESCRIPTORS, RUN_DESCRIPTORS};
-    const struct rlimit none = {0, 0};
+    struct rlimit family;
 
     /* Where there is no process namespace it may have been too late for that; nobody waits for such a run. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != server_pid)
         _exit(EXIT_FAILURE);
     (void)setrlimit(RLIMIT_NOFILE, &descriptors);
-    (void)setrlimit(RLIMIT_NPROC, &none);
+    if (getrlimit(RLIMIT_NPROC, &family) != 0)
+        return;
+    family.rlim_cur = 0;
+    if (family.rlim_max > FAMILY_MAX)
+        family.rlim_max = FAMILY_MAX; /* for one that becomes a session; no other can raise it again */
+    (void)setrlimit(RLIMIT_NPROC, &family);
+}
+
+void adk__walls_begin_branch(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }

@@ -6,6 +6,7 @@
 #ifndef ADK_WORKER_WALLS_H
 #define ADK_WORKER_WALLS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /**
@@ -32,5 +33,17 @@ void adk__walls_begin_run(void);
  * new is executable. Returns 0 or an errno value.
  */
 int adk__walls_seal_run(uint64_t memory_bytes);
+
+/**
+ * The same for a session, whose process may have `cpu_s` seconds of a processor's time, and, where `forks`, may fork itself:
+ * as a child of its own parent, by the one call that does just that.
+ */
+int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks);
+
+/** In a session's branch, right after the fork: it dies with the worker. */
+void adk__walls_begin_branch(void);
+
+/** What a session forks itself with (clone(2)): the branch is the worker's child, as the session is. */
+#define ADK__WALLS_FORK_FLAGS (CLONE_PARENT | SIGCHLD)
 
 #endif
