@@ -3,6 +3,10 @@
 The host stops it where it opens /.adk/run, once it is warm, and lets it go on in a fork for each run; or that file is there
 from the beginning. The program is in that file, its arguments in /.adk/args and its environment in /.adk/env, each word
 with a NUL behind it. The first argument is a seed that this interpreter does not need.
+
+Where there is a file /.adk/session, that program is the first of a session: each begins where the one before has ended, in
+the same module. The host is told the exit status by the name under which the file is opened again, and that returns with
+the next program. A file /.adk/forked says that this process is a new one, whose random numbers must be its own.
 """
 import builtins
 import gc
@@ -38,6 +42,15 @@ def words(data):
     return data.split(b"\0")[:-1]
 
 
+def take_mark(name):
+    """Whether the host has left this mark, which is then gone."""
+    try:
+        os.unlink(DIRECTORY + "/" + name)
+        return True
+    except OSError:
+        return False
+
+
 def tidy():
     """The tree is the program's own: nothing of ours stays in it."""
     for name in ("run", "args", "env", "driver.py"):
@@ -60,15 +73,14 @@ def set_streams():
 
 def set_world(arguments, environment):
     name = os.fsdecode(arguments[0]) if arguments else ""
-    sys.argv[:] = [os.fsdecode(word) for word in arguments] or [""]
+    sys.argv = [os.fsdecode(word) for word in arguments] or [""]
     os.environ.clear()
     for word in environment:
         key, _, value = word.partition(b"=")
         os.environb[key] = value
-    sys.path.insert(0, "/")
+    if sys.path[:1] != ["/"]:
+        sys.path.insert(0, "/")
     sys.dont_write_bytecode = True
-    if "random" in sys.modules:
-        sys.modules["random"].seed()
     return name if name not in ("", "-", "-c") else "<script>"
 
 
@@ -86,8 +98,9 @@ def print_error(kind, error, trace):
     """As the interpreter does, which cannot show lines of a program that lies in no file."""
     import linecache
     import traceback
-    lines = LOADER.get_source("").splitlines(True)
-    linecache.cache[FILENAME] = (len(lines), None, lines, FILENAME)
+    for name, source in (SOURCES or {FILENAME: LOADER}).items():
+        lines = source.get_source(name).splitlines(True)
+        linecache.cache[name] = (len(lines), None, lines, name)
     traceback.print_exception(kind, error, trace)
 
 
@@ -183,12 +196,55 @@ def finish(status, main):
     os._exit(status if status < 1 << 31 else status - (1 << 32))
 
 
+def seed():
+    if "random" in sys.modules:
+        sys.modules["random"].seed()
+
+
+SOURCES = {}
+
+
+def call(name):
+    """One program of a session; returns its exit status."""
+    global CODE, FILENAME, LOADER
+    with io.FileIO(DIRECTORY + "/" + name) as file:
+        CODE = file.readall()
+    forked = take_mark("forked")
+    FILENAME = set_world(words(read("args"))[1:], words(read("env")))
+    if forked:
+        seed()
+    take_mark("session")
+    tidy()
+    if FILENAME == "<script>":
+        FILENAME = "<script %d>" % (len(SOURCES) + 1)
+    LOADER = MAIN.__loader__ = SOURCES[FILENAME] = Source(CODE)
+    sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
+    status = run(CODE, FILENAME, MAIN)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:
+            status = status or 120
+    return status
+
+
+def keep_session():
+    """Each program ends where the next begins."""
+    status = call("run")
+    while True:
+        status = call("run/%d" % status)
+
+
 set_streams()
 gc.collect()
 gc.freeze()
 CODE = read("run")
+if take_mark("session"):
+    MAIN = new_main("<script>", CODE)
+    keep_session()
 ARGUMENTS = words(read("args"))[1:]
 FILENAME = set_world(ARGUMENTS, words(read("env")))
+seed()
 tidy()
 MAIN = new_main(FILENAME, CODE)
 LOADER = MAIN.__loader__
