@@ -27,6 +27,7 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
     adk_bytes args[ADK__RUNTIME_ARGS_MAX + 1];
     uint8_t hash[ADK__SOURCE_HASH_BYTES];
     adk__runtime_image image = {.name_cstr = runtime->info.name_cstr,
+                                .has_sessions = runtime->keeps_sessions,
                                 .languages = runtime->info.languages,
                                 .module_hash = hash,
                                 .args = args,

@@ -38,6 +38,7 @@ static const adk_runtime runtimes[] = {
                   {14130, 1, 1, {8}, {9}},
                   {14135, 3, 4, {0x80, 0x80, 0x20}, {0xf0, 0xff, 0xff, 0x06}}},
         .driver = &adk__driver_python,
+        .keeps_sessions = true,
         .driver_path_cstr = "/.adk/driver.py",
         .args = {"python", "-S", "-I"},
     },

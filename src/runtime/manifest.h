@@ -4,6 +4,8 @@
 #ifndef ADK_RUNTIME_MANIFEST_H
 #define ADK_RUNTIME_MANIFEST_H
 
+#include <stdbool.h>
+
 #include <adk/runtime.h>
 
 /** A driver: a script of ours, made part of the library when it is built. */
@@ -34,6 +36,7 @@ struct adk_runtime {
     const char *file_sha256_cstr;  /* of the member with its edits */
     const char *file_blake2b_cstr; /* the same by BLAKE2b-256: quicker, and what compiled code is kept by */
     adk__edit edits[ADK__RUNTIME_EDITS_MAX];
+    bool keeps_sessions; /* its driver does */
     const adk__driver *driver;
     const char *driver_path_cstr; /* in the guest */
     const char *args[ADK__RUNTIME_ARGS_MAX];
