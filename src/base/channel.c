@@ -97,7 +97,9 @@ int adk__channel_receive_some(int channel, int flags, void *data, size_t capacit
         return 0;
     }
     close_all(ret_fds, *fd_count);
-    return got == 0 ? EPIPE : EMSGSIZE;
+    if (got > 0)
+        return EMSGSIZE;
+    return *fd_count == 0 ? EPIPE : EBADMSG;
 }
 
 int adk__channel_receive(int channel, int flags, void *data, size_t capacity, size_t *ret_size, int *ret_fds,
@@ -105,7 +107,8 @@ int adk__channel_receive(int channel, int flags, void *data, size_t capacity, si
 {
     int fds[ADK__CHANNEL_FDS_MAX];
     size_t count = fd_count;
-    int failed = adk__channel_receive_some(channel, flags, data, capacity, ret_size, fds, &count);
+    size_t size = 0;
+    int failed = adk__channel_receive_some(channel, flags, data, capacity, &size, fds, &count);
 
     if (failed)
         return failed;
@@ -113,6 +116,7 @@ int adk__channel_receive(int channel, int flags, void *data, size_t capacity, si
         close_all(fds, count);
         return EBADMSG;
     }
+    *ret_size = size;
     for (size_t i = 0; i < count; i++)
         ret_fds[i] = fds[i];
     return 0;
