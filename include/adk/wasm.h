@@ -93,9 +93,9 @@ enum {
     /** Runs each guest in a process of its own, forked from a worker without privileges (adk/worker.h), instead of in this
      * one; isolation "wasm+process". No engine is made in this process: its signal handlers stay as they are, and a crash of
      * the engine is the outcome signaled, with reason engine_crash and what was written until then. A run costs some tenths
-     * of a millisecond more; the guest is stopped up to 2 ms before its deadline (10 ms where files come back), so that there
-     * is time for the report; callbacks get what was written a little later than it was. Needs the helper program; host
-     * functions cannot be offered. */
+     * of a millisecond more; what does not stop at its deadline is killed up to 10 ms later (15 ms where files come back);
+     * callbacks get what was written a little later than it was. Needs the helper program; host functions cannot be
+     * offered. */
     ADK_WASM_ARMOURED = 1u << 1
 };
 

@@ -11,6 +11,7 @@ int adk__interrupt_init(adk__interrupt *interrupt)
 
     interrupt->deadline_ns = ADK__NEVER;
     interrupt->is_lone = false;
+    interrupt->waits = NULL;
     atomic_init(&interrupt->cancelled, false);
     failed = pthread_mutex_init(&interrupt->mutex, NULL);
     if (failed)
@@ -41,13 +42,19 @@ void adk__interrupt_cancel(adk__interrupt *interrupt)
  */
 static adk__interrupt_cause wait_alone(adk__interrupt *interrupt, uint64_t until_ns, const struct timespec *end)
 {
-    for (;;) {
-        adk__interrupt_cause cause = adk__interrupt_check(interrupt);
+    adk__interrupt_cause cause;
 
+    if (interrupt->waits != NULL)
+        atomic_store(interrupt->waits, 1);
+    for (;;) {
+        cause = adk__interrupt_check(interrupt);
         if (cause != ADK__INTERRUPT_NONE || adk__now_ns() >= until_ns)
-            return cause;
+            break;
         (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, end, NULL);
     }
+    if (interrupt->waits != NULL)
+        atomic_store(interrupt->waits, 0);
+    return cause;
 }
 
 adk__interrupt_cause adk__interrupt_wait(adk__interrupt *interrupt, uint64_t until_ns)

@@ -26,6 +26,7 @@ typedef struct adk__interrupt {
     pthread_mutex_t mutex; /* of the wait alone */
     pthread_cond_t changed;
     bool is_lone; /* the process has one thread: what cancels is a signal's handler, which ends a sleep by itself */
+    _Atomic uint32_t *waits; /* of a lone one: where others see whether it sleeps; or NULL */
 } adk__interrupt;
 
 /** Makes an interrupt. Returns 0 or an errno value. */

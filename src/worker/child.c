@@ -101,6 +101,7 @@ static int begin_time(adk__run *run)
     struct itimerspec due = {.it_interval = {0, TICK_NS}};
 
     adk__interrupt_begin(&run->interrupt, child.order.orders.soft_ns);
+    run->interrupt.waits = &child.head->waits;
     run->last_ns = child.order.orders.last_ns;
     due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
     return timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) == 0 ? 0 : errno;
@@ -176,6 +177,12 @@ static int stream_stderr(void *data, adk_bytes bytes)
     return stream(2, bytes);
 }
 
+static void publish_phase(void *data, uint32_t phase)
+{
+    (void)data;
+    atomic_store(&child.head->phase, phase);
+}
+
 /* ---- the order ----------------------------------------------------------------------------------------------------- */
 
 /* Without an order there is nobody to report to. Takes the descriptor. */
@@ -187,6 +194,7 @@ static void open_order(int channel, int fd)
         _exit(EXIT_FAILURE);
     (void)close(fd);
     atomic_store(&child.head->phase, ADK_PHASE_INSTANTIATE);
+    child.order.request.on_phase = publish_phase;
     if ((child.order.streams & 1) != 0)
         child.order.request.on_stdout = stream_stdout;
     if ((child.order.streams & 2) != 0)
@@ -220,6 +228,7 @@ static void close_order(adk__run *run)
     free((void *)(uintptr_t)child.order.request.args);
     free((void *)(uintptr_t)child.order.request.env);
     free((void *)(uintptr_t)child.order.request.outputs);
+    child.run->interrupt.waits = NULL;
     (void)munmap(child.head, (size_t)child.head->layout.size);
     child.head = NULL;
     memset(&child.order, 0, sizeof(child.order));
@@ -252,7 +261,6 @@ static void seal(void)
 
     if (failed)
         fail(adk__fail(&error, ADK_E_SYSTEM, failed, "set the system call filter of a run"), error);
-    atomic_store(&child.head->phase, ADK_PHASE_RUN);
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
@@ -585,6 +593,7 @@ static bool resume(int channel, int fd, adk__run *run, const adk__shard *shard)
     if (status != ADK_OK)
         fail(status, error);
     seal();
+    publish_phase(NULL, ADK_PHASE_RUN);
     run->ready_ns = adk__now_ns();
     child.load_ns = 0;
     return !adk__run_is_due(run, ADK_PHASE_INSTANTIATE);

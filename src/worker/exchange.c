@@ -304,7 +304,7 @@ static int check_limit(uint64_t size)
 
 static int finish(struct writer *w, adk__exchange_layout *layout)
 {
-    adk__exchange_head head = {.reserved = 0};
+    adk__exchange_head head = {.waits = 0};
 
     if (w->failed)
         return w->failed;

@@ -71,7 +71,7 @@ typedef struct adk__exchange_head {
     adk__exchange_layout layout;
     _Atomic uint64_t written[2]; /* to stdout and stderr */
     _Atomic uint32_t phase;      /* where the run is: an adk_phase */
-    uint32_t reserved;
+    _Atomic uint32_t waits;      /* it sleeps in a host call */
     adk__exchange_report report;
 } adk__exchange_head;
 _Static_assert(sizeof(adk__exchange_head) <= ADK__EXCHANGE_HEAD_BYTES, "the head is a page");

@@ -17,6 +17,7 @@
 /* Escaped text is at most this long, and escaping it again changes nothing. */
 #define TEXT_MAX   (ADK__MESSAGE_MAX * 4 + 8)
 #define FRAMES_MAX 64
+#define NAMES_MAX  (FRAMES_MAX * (4 * ADK__NAME_SHOWN + 16))
 /* Of the tree's paths, and the slash before them. */
 #define PATH_BYTES_MAX (ADK__VFS_PATH_MAX + 1)
 
@@ -123,7 +124,7 @@ static int take_frames(struct reader *r, const adk__exchange_report *report, adk
     size_t size;
     int taken;
 
-    if (report->frame_count > FRAMES_MAX)
+    if (report->frame_count > FRAMES_MAX || report->frame_names_bytes > NAMES_MAX)
         return 0;
     size = (size_t)report->frame_count * sizeof(*records);
     from = take(r, size);
@@ -137,7 +138,7 @@ static int take_frames(struct reader *r, const adk__exchange_report *report, adk
     if (result->frames == NULL || adk__buf_append(&result->frame_names, names, (size_t)report->frame_names_bytes) != 0)
         return -ENOMEM;
     /* What escaping would change is not what an honest run sends. */
-    clean = (adk__buf)ADK__BUF_INIT((size_t)8 << 20);
+    clean = (adk__buf)ADK__BUF_INIT((size_t)4 * NAMES_MAX);
     taken = adk__text_append_escaped(&clean, names, (size_t)report->frame_names_bytes, SIZE_MAX) != 0 ? -ENOMEM
             : clean.size != report->frame_names_bytes                                                 ? 0
                                                                                                       : 1;
@@ -344,8 +345,8 @@ static int take_failure(const adk__exchange_report *report, struct reader *r, ad
     int taken = take_text(r, report->message_bytes, &text);
     int status = report->status;
 
-    if (strcmp(adk_error_name_cstr(status), "unknown") == 0)
-        status = ADK_E_INTERNAL;
+    if (status != ADK_E_NOMEM && status != ADK_E_SYSTEM && status != ADK_E_INVALID)
+        status = ADK_E_INTERNAL; /* others say something of the library, or of its callers */
     if (taken < 0 || status == ADK_E_NOMEM)
         status = adk__fail_nomem(ret_error);
     else
@@ -408,6 +409,8 @@ int adk__exchange_read(const adk__exchange_wish *wish, adk_result *result, adk__
         return adk__fail(ret_error, ADK_E_SYSTEM, failed, "read a run's output");
     phase = atomic_load(&head.phase);
     result->phase = adk_phase_cstr(phase) == NULL ? ADK_PHASE_INSTANTIATE : phase;
+    if (result->phase == ADK_PHASE_RUN && atomic_load(&head.waits) != 0)
+        result->phase = ADK_PHASE_HOST_CALL;
     if (!wish->with_report || head.report.done != ADK__EXCHANGE_DONE)
         return ADK_OK;
     return read_report(wish, &head.report, result, ret_found, ret_error);

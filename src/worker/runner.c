@@ -458,6 +458,12 @@ static adk__seat_end end_of(const struct watch *w)
     return w->runner->result->outcome == ADK_OUTCOME_SIGNALED ? ADK__SEAT_CRASH : ADK__SEAT_WELL;
 }
 
+static void tell_phase(const adk__runner *runner, adk_phase phase)
+{
+    if (runner->request->on_phase != NULL)
+        runner->request->on_phase(runner->request->phase_data, phase);
+}
+
 int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code, adk_error **ret_error)
 {
     adk__seat seat = {NULL, -1, -1, -1};
@@ -469,6 +475,7 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
     bool stopped;
     int status;
 
+    tell_phase(runner, ADK_PHASE_INSTANTIATE);
     set_times(runner, &orders);
     if (code != NULL) {
         orders.split = code->split;
@@ -481,9 +488,12 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
         return status;
     if (seat.worker == NULL)
         return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
-    w.kill_ns = orders.hard_ns;
     w.generation = adk__pool_generation();
-    wait_for_end(&w);
+    tell_phase(runner, ADK_PHASE_RUN); /* as far as that can be said from here */
+    w.is_foreign = adk__pool_generation() != w.generation;
+    w.kill_ns = orders.hard_ns;
+    if (!w.is_foreign)
+        wait_for_end(&w);
     if (w.is_foreign)
         status = adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the run belongs to the process that forked this one");
     else

@@ -62,6 +62,8 @@ static bool ended_as_it_may(const struct bomb *bomb, const adk_result *result)
 {
     switch (adk_result_outcome(result)) {
     case ADK_OUTCOME_TIMED_OUT:
+        if (adk_test_armoured() && bomb->may == MAY_EXIT && adk_result_phase(result) == ADK_PHASE_INSTANTIATE)
+            return true; /* it was compiled, and on its way to a process */
         return adk_result_phase(result) == ADK_PHASE_COMPILE;
     case ADK_OUTCOME_EXITED:
         return bomb->may == MAY_EXIT;

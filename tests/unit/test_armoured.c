@@ -343,7 +343,7 @@ static void test_deadlines(void **state)
         start_ns = adk_test_now_ns();
         result = adk_test_execute(pair->there, &request, NULL);
         adk_test_expect(result, ADK_OUTCOME_TIMED_OUT);
-        assert_true(adk_test_now_ns() - start_ns >= 290 * MS);
+        assert_true(adk_test_now_ns() - start_ns >= request.timeout_ns);
         assert_true(adk_test_now_ns() - start_ns < request.timeout_ns + adk_test_slack_ns());
         assert_bytes_are(adk_result_message(result), "execution timed out after 300ms");
         adk_result_free(result);
@@ -437,6 +437,52 @@ static void test_streams(void **state)
     adk_result_free(result);
 }
 
+static void note_phase(void *data, uint32_t phase)
+{
+    uint32_t *phases = data;
+
+    *phases = *phases << 8 | phase;
+}
+
+static void test_phases(void **state)
+{
+    const struct pair *pair = *state;
+    adk_backend *const backends[] = {pair->here, pair->there};
+
+    for (size_t i = 0; i < 2; i++) {
+        adk_request request = adk_test_request(GUEST_HELLO);
+        uint32_t phases = 0;
+
+        request.on_phase = note_phase;
+        request.phase_data = &phases;
+        adk_result_free(adk_test_execute(backends[i], &request, NULL));
+        assert_int_equal(phases, ADK_PHASE_INSTANTIATE << 8 | ADK_PHASE_RUN);
+    }
+}
+
+/* The guest has all of its time, as in process: one that ends shortly before its deadline has ended. */
+static void test_the_last_moment(void **state)
+{
+    static const char guest[] = GUEST_SLEEPS("290000000");
+    const struct pair *pair = *state;
+    unsigned exited = 0;
+
+    adk_test_compile(pair->there, guest);
+    for (int i = 0; i < 5; i++) {
+        adk_request request = adk_test_request(guest);
+        adk_result *result;
+
+        request.timeout_ns = 292 * MS + (uint64_t)i * 2 * adk_test_slack_ns() / 10; /* the longer, the surer */
+        result = adk_test_execute(pair->there, &request, NULL);
+        if (adk_result_outcome(result) == ADK_OUTCOME_TIMED_OUT)
+            assert_true(adk_test_usage(result).duration_ns >= request.timeout_ns);
+        else
+            exited++;
+        adk_result_free(result);
+    }
+    assert_true(exited > 0);
+}
+
 /* ---- one run and the next ------------------------------------------------------------------------------------------ */
 
 static void test_random_differs(void **state)
@@ -513,6 +559,8 @@ int main(void)
         cmocka_unit_test(test_files_in_the_way),
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_the_last_moment),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_random_differs),
         cmocka_unit_test(test_prepared),

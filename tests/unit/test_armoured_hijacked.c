@@ -106,6 +106,19 @@ static void test_crashes(void **state)
     }
 }
 
+#if defined(__x86_64__)
+/* The calls of another machine have other numbers. */
+static void test_another_way_in(void **state)
+{
+    adk_result *result = attack("x32", 30 * SECOND, NULL);
+
+    (void)state;
+    adk_test_expect(result, ADK_OUTCOME_SIGNALED);
+    assert_int_equal(adk_result_exit_code(result), SIGSYS);
+    adk_result_free(result);
+}
+#endif
+
 static void test_one_that_says_nothing(void **state)
 {
     adk_result *result = attack("silence", 30 * SECOND, NULL);
@@ -133,8 +146,13 @@ static void test_one_that_stays(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_a_flood_that_is_heard),
-        cmocka_unit_test(test_crashes),         cmocka_unit_test(test_one_that_says_nothing),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_a_flood_that_is_heard),
+        cmocka_unit_test(test_crashes),
+        cmocka_unit_test(test_one_that_says_nothing),
+#if defined(__x86_64__)
+        cmocka_unit_test(test_another_way_in),
+#endif
         cmocka_unit_test(test_one_that_stays),
     };
 

@@ -13,6 +13,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -273,6 +274,77 @@ static unsigned long long status_of(pid_t pid, const char *field)
     return value;
 }
 
+/* Whether a process is in another namespace of a kind than this one. */
+static bool is_elsewhere(pid_t pid, const char *kind)
+{
+    char path[64];
+    struct stat here;
+    struct stat there;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+    assert_int_equal(stat(path, &here), 0);
+    (void)snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kind);
+    assert_int_equal(stat(path, &there), 0);
+    return here.st_ino != there.st_ino;
+}
+
+/* A hard limit; UINT64_MAX: none. */
+static unsigned long long limit_of(pid_t pid, const char *name)
+{
+    unsigned long long limit = UINT64_MAX;
+    char path[64];
+    char line[256];
+    FILE *file;
+    bool is_there = false;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, name, strlen(name)) != 0)
+            continue;
+        is_there = true;
+        (void)sscanf(line + strlen(name), " %*s %llu", &limit);
+    }
+    (void)fclose(file);
+    assert_true(is_there);
+    return limit;
+}
+
+/* What is said to be there is there. */
+static void check_claims(pid_t pid, uint32_t walls)
+{
+    static const struct {
+        uint32_t wall;
+        const char *kind;
+    } claims[] = {{ADK_WALL_USER, "user"},
+                  {ADK_WALL_PROCESSES, "pid"},
+                  {ADK_WALL_NETWORK, "net"},
+                  {ADK_WALL_FILES, "mnt"},
+                  {ADK_WALL_IPC, "ipc"}};
+
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        if ((walls & claims[i].wall) != 0)
+            assert_true(is_elsewhere(pid, claims[i].kind));
+    }
+    assert_int_equal(limit_of(pid, "Max core file size"), 0);
+    assert_int_equal(limit_of(pid, "Max open files"), 32);
+    assert_int_equal(limit_of(pid, "Max processes"), 0);
+    assert_in_range(limit_of(pid, "Max cpu time"), 1, 3600);
+}
+
+/* What comes last, with the guest. */
+static void check_limits(pid_t pid, uint32_t walls)
+{
+    assert_int_equal(limit_of(pid, "Max file size"), 0);
+    if ((walls & ADK_WALL_MEMORY) == 0)
+        return;
+    /* What the worker had, the default of 64 MiB, what that costs; a sanitizer has much of its own. */
+    assert_true(limit_of(pid, "Max data size") < ((unsigned long long)(adk_test_sanitized() ? 1 << 20 : 512) << 20));
+    assert_true(limit_of(pid, "Max address space") != UINT64_MAX);
+    assert_true(limit_of(pid, "Max stack size") <= 64 << 20);
+}
+
 static void check_walls(pid_t pid, uint32_t walls)
 {
     char path[64];
@@ -291,11 +363,14 @@ static void check_walls(pid_t pid, uint32_t walls)
     (void)fclose(environment);
     if ((walls & ADK_WALL_FILES) != 0)
         assert_int_equal(count_strange(pid, "root"), 0);
+    check_claims(pid, walls);
 }
 
 static void look_and_kill(struct stuck *stuck)
 {
     static adk_test_processes p;
+    unsigned ours = (unsigned)status_of(getpid(), "Seccomp_filters");
+    unsigned filters_most = 0;
     uint32_t walls = 0;
 
     while (sem_wait(&stuck->has_written) != 0)
@@ -303,9 +378,18 @@ static void look_and_kill(struct stuck *stuck)
     assert_int_equal(adk_worker_walls(stuck->backend, &walls, NULL), ADK_OK);
     adk_test_look_around(&p);
     for (size_t i = 0; i < p.count; i++) {
-        if (p.all[i].is_ours && p.all[i].is_leaf)
-            check_walls(p.all[i].pid, walls);
+        unsigned filters;
+
+        if (!p.all[i].is_ours || !p.all[i].is_leaf)
+            continue;
+        check_walls(p.all[i].pid, walls);
+        filters = (unsigned)status_of(p.all[i].pid, "Seccomp_filters");
+        if (filters > filters_most) /* those who stand ready have the worker's alone */
+            filters_most = filters;
+        if (filters == ours + 2)
+            check_limits(p.all[i].pid, walls);
     }
+    assert_int_equal(filters_most, ours + 2);
     (void)adk_test_hit(true, SIGKILL);
 }
 
