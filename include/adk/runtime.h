@@ -70,7 +70,10 @@ typedef struct adk_runtime_options {
 enum {
     /** Runs programs in this process, each in an interpreter that starts anew: isolation "wasm", and some 30 to 100 ms a run.
      * Without this, that is so only where there is no helper program. */
-    ADK_RUNTIME_IN_PROCESS = 1u << 0
+    ADK_RUNTIME_IN_PROCESS = 1u << 0,
+    /** For a process that runs one program, or a few: an image is warmed no further than any program needs, so that the first
+     * run comes sooner. Programs then import for themselves what is imported ahead otherwise. */
+    ADK_RUNTIME_ONCE = 1u << 1
 };
 
 /**

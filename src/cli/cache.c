@@ -106,13 +106,26 @@ uint32_t cli_installed_languages(void)
     return languages;
 }
 
-int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error)
+const char *cli_check_isolation(const char *text)
+{
+    if (strcmp(text, "wasm") != 0 && strcmp(text, "wasm+process") != 0)
+        return "is neither wasm nor wasm+process";
+    return NULL;
+}
+
+int cli_cache_backend(adk_wasm_options *options, const char *isolation, uint32_t flags, adk_backend **ret_backend,
+                      adk_error **ret_error)
 {
     adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;
     struct cli_cache cache;
     int failed = cli_cache_find(&cache, NULL);
 
     runtimes.wasm = options;
+    runtimes.flags = flags;
+    if (isolation != NULL && strcmp(isolation, "wasm") == 0)
+        runtimes.flags |= ADK_RUNTIME_IN_PROCESS;
+    else if (isolation != NULL)
+        options->flags |= ADK_WASM_ARMOURED;
     if (failed == ADK_OK && access(cache.directory, X_OK) == 0 && access(cache.key, R_OK) == 0) {
         options->disk_cache_cstr = cache.directory;
         options->disk_key_cstr = cache.key;

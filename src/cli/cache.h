@@ -24,7 +24,15 @@ int cli_cache_make_parents(const struct cli_cache *cache, adk_error **ret_error)
 /** The languages that can be run without anything being installed first: 1u << ADK_LANGUAGE_X for each. */
 uint32_t cli_installed_languages(void);
 
-/** A backend for all languages that finds what is in the cache, if there is one and it is sound; else one without. */
-int cli_cache_backend(adk_wasm_options *options, adk_backend **ret_backend, adk_error **ret_error);
+/** What is wrong with a text given to --isolation; NULL where nothing is. */
+const char *cli_check_isolation(const char *text);
+
+/**
+ * A backend for all languages that finds what is in the cache, if there is one and it is sound; else one without.
+ * `isolation`: "wasm", everything in this process; "wasm+process", in processes of their own or not at all; NULL, modules in
+ * this process and languages in others, where there is a helper program. `flags` are ADK_RUNTIME_*.
+ */
+int cli_cache_backend(adk_wasm_options *options, const char *isolation, uint32_t flags, adk_backend **ret_backend,
+                      adk_error **ret_error);
 
 #endif

@@ -47,6 +47,15 @@ static const struct cli_help help = {
     "  adk-sandbox capabilities --json | jq '.backends[] | select(.enforces.fuel) | .name'\n",
 };
 
+static int make_wasm(uint32_t flags, adk_backend **ret_backend, adk_error **ret_error)
+{
+    adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
+
+    wasm.slots = 1;
+    wasm.flags = flags;
+    return adk_wasm_backend_new(&wasm, ret_backend, ret_error);
+}
+
 /* ---- one backend -------------------------------------------------------------------------------------------------- */
 
 static json_t *languages_to_json(uint32_t languages)
@@ -85,7 +94,7 @@ static int make(const adk_runtime *runtime, adk_backend **ret_backend, adk_error
     wasm.slots = 1;
     runtimes.wasm = &wasm;
     if (runtime == NULL)
-        return adk_wasm_backend_new(&wasm, ret_backend, ret_error);
+        return make_wasm(0, ret_backend, ret_error);
     return adk_runtime_backend_new(runtime, &runtimes, ret_backend, ret_error);
 }
 
@@ -114,6 +123,43 @@ static json_t *backend_to_json(const adk_runtime *runtime)
     return object;
 }
 
+/* ---- processes of their own -------------------------------------------------------------------------------------------- */
+
+static json_t *walls_to_json(uint32_t walls)
+{
+    json_t *object = json_object();
+    const char *word;
+
+    for (uint32_t wall = 1; (word = adk_wall_cstr(wall)) != NULL; wall <<= 1) {
+        if (json_object_set_new(object, word, json_boolean((walls & wall) != 0)) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+/* What runs whose isolation is "wasm+process" are held by, as a worker says that is started for this. */
+static json_t *processes_to_json(void)
+{
+    adk_backend *backend = NULL;
+    adk_error *error = NULL;
+    json_t *object = NULL;
+    uint32_t walls = 0;
+    int failed = make_wasm(ADK_WASM_ARMOURED, &backend, &error);
+
+    if (failed == ADK_OK)
+        failed = adk_worker_walls(backend, &walls, &error);
+    if (failed == ADK_OK)
+        object = json_pack("{sb so}", "available", true, "walls", walls_to_json(walls));
+    else
+        object = json_pack("{sb ss}", "available", false, "reason",
+                           error == NULL ? "out of memory" : adk_error_message_cstr(error));
+    adk_error_free(error);
+    adk_backend_free(backend);
+    return object;
+}
+
 /* ---- all of them -------------------------------------------------------------------------------------------------- */
 
 static json_t *all_to_json(void)
@@ -128,14 +174,28 @@ static json_t *all_to_json(void)
         }
         runtime = adk_runtime_at(i);
     }
-    return json_pack("{si ss ss so}", "capabilities", CAPABILITIES_VERSION, "version", adk_version_cstr(), "engine",
-                     adk_engine_version_cstr(), "backends", list);
+    return json_pack("{si ss ss so so}", "capabilities", CAPABILITIES_VERSION, "version", adk_version_cstr(), "engine",
+                     adk_engine_version_cstr(), "backends", list, "processes", processes_to_json());
+}
+
+/* Those of the object's keys whose value is `wanted`, behind `before`; nothing where there is none. */
+static void write_keys(const char *before, const json_t *object, bool wanted, FILE *out)
+{
+    const json_t *item = NULL;
+    const char *word = NULL;
+
+    json_object_foreach((json_t *)object, word, item)
+    {
+        if (json_is_true(item) != wanted)
+            continue;
+        (void)fprintf(out, "%s%s", before, word);
+        before = ", ";
+    }
 }
 
 static void write_words(const json_t *backend, FILE *out)
 {
     const json_t *item = NULL;
-    const char *word = NULL;
     const char *comma = "";
     size_t i = 0;
 
@@ -146,17 +206,22 @@ static void write_words(const json_t *backend, FILE *out)
         (void)fprintf(out, "%s%s", comma, json_string_value(item));
         comma = ", ";
     }
-    for (int wanted = 1; wanted >= 0; wanted--) {
-        comma = wanted ? "\n  enforces  " : "\n  not       ";
-        json_object_foreach((json_t *)json_object_get(backend, "enforces"), word, item)
-        {
-            if (json_is_true(item) != (wanted == 1))
-                continue;
-            (void)fprintf(out, "%s%s", comma, word);
-            comma = ", ";
-        }
-    }
+    write_keys("\n  enforces  ", json_object_get(backend, "enforces"), true, out);
+    write_keys("\n  not       ", json_object_get(backend, "enforces"), false, out);
     (void)fputc('\n', out);
+}
+
+static void write_processes(const json_t *processes, FILE *out)
+{
+    if (json_is_true(json_object_get(processes, "available"))) {
+        (void)fputs("processes of their own, isolation wasm+process", out);
+        write_keys("\n  walls     ", json_object_get(processes, "walls"), true, out);
+        write_keys("\n  not       ", json_object_get(processes, "walls"), false, out);
+        (void)fputc('\n', out);
+    } else {
+        (void)fprintf(out, "processes of their own, not available: %s\n",
+                      json_string_value(json_object_get(processes, "reason")));
+    }
 }
 
 /* The same, for people: nothing is said in one form that is not said in the other. */
@@ -173,6 +238,7 @@ static bool compose_text(FILE *out, const void *data)
             (void)fprintf(out, "%s, not available: %s\n", json_string_value(json_object_get(backend, "name")),
                           json_string_value(json_object_get(backend, "reason")));
     }
+    write_processes(json_object_get(data, "processes"), out);
     return true;
 }
 

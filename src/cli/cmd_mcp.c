@@ -34,6 +34,7 @@
 
 struct mcp_settings {
     const char *modules;
+    const char *isolation;
     struct cli_figure timeout;
     struct cli_figure max_timeout;
     struct cli_figure memory;
@@ -51,6 +52,8 @@ struct mcp_settings {
 
 static const struct cli_option options[] = {
     {'\0', "modules", "DIR", CLI_TEXT, FIELD(modules), .help = "callers may run the modules in DIR by name"},
+    {'\0', "isolation", "WORD", CLI_TEXT, FIELD(isolation), .check = cli_check_isolation,
+     .choices = "wasm wasm+process", .help = "wasm: here; wasm+process: in processes too"},
     {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = ADK__NS_PER_S, .most = ADK_TOOL_TIMEOUT_MAX_NS,
      .help = "of a call that asks for none; default: 30s"},
     {'\0', "max-timeout", "TIME", CLI_DURATION, FIELD(max_timeout), .least = ADK__NS_PER_S,
@@ -144,7 +147,7 @@ static int make_backend(struct server *server, adk_error **ret_error)
     uint32_t threads = thread_count(&server->settings);
 
     wasm.slots = threads < SLOTS_MOST ? threads : SLOTS_MOST;
-    return cli_cache_backend(&wasm, &server->backend, ret_error);
+    return cli_cache_backend(&wasm, server->settings.isolation, 0, &server->backend, ret_error);
 }
 
 /* What a call gets that asks for nothing may not be more than what any call gets. */

@@ -44,6 +44,8 @@ static const struct cli_option options[] = {
     {'\0', "fuel", "N", CLI_NUMBER, FIELD(fuel), .least = 1, .help = "stop after N units of work"},
     {'\0', "seed", "N", CLI_NUMBER, FIELD(seed), .help = "random numbers are a stream from N"},
     {'\0', "clock", "TIME", CLI_TIME, FIELD(clock), .help = "clocks are virtual, from RFC 3339 TIME or ns"},
+    {'\0', "isolation", "WORD", CLI_TEXT, FIELD(isolation), .check = cli_check_isolation,
+     .choices = "wasm wasm+process", .help = "wasm: here; wasm+process: in a process too"},
     {'\0', "json", NULL, CLI_FLAG, FIELD(json), .help = "print a report, one JSON object, nothing else"},
     {'\0', "trace", "FILE|-", CLI_TEXT, FIELD(trace_path), .help = "append the run's span, a line of JSON"},
     {'v', "verbose", NULL, CLI_FLAG, FIELD(verbose), .help = "say what the run used"},
@@ -67,7 +69,7 @@ static int make_backend(struct cli_run *run, adk_error **ret_error)
 
     wasm.slots = 1;
     wasm.cache_modules = 1;
-    return cli_cache_backend(&wasm, &run->backend, ret_error);
+    return cli_cache_backend(&wasm, run->settings.isolation, ADK_RUNTIME_ONCE, &run->backend, ret_error);
 }
 
 /*

@@ -95,6 +95,29 @@ static void put_languages(uint32_t languages, FILE *out)
     (void)fputs("\n", out);
 }
 
+/* How its programs run here, unless a run says otherwise. */
+static void put_isolation(const struct runtime_settings *settings, const adk_runtime *runtime, FILE *out)
+{
+    adk_runtime_options how = ADK_RUNTIME_OPTIONS_INIT;
+    adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
+    adk_backend *backend = NULL;
+    adk_error *error = NULL;
+    struct cli_name name;
+
+    how.directory_cstr = settings->directory;
+    if (adk_runtime_backend_new(runtime, &how, &backend, &error) == ADK_OK) {
+        adk_backend_capabilities(backend, &capabilities);
+        (void)fprintf(out, "isolation      %s%s\n", capabilities.isolation_cstr,
+                      strcmp(capabilities.isolation_cstr, "wasm") == 0 ? ": there is no helper program adk-worker"
+                                                                       : "");
+    } else {
+        (void)fprintf(out, "isolation      none: %s\n",
+                      error == NULL ? "out of memory" : cli_name_cstr(adk_error_message_cstr(error), &name));
+    }
+    adk_error_free(error);
+    adk_backend_free(backend);
+}
+
 static int put_info(const struct runtime_settings *settings, const adk_runtime *runtime, FILE *out,
                     adk_error **ret_error)
 {
@@ -124,6 +147,8 @@ static int put_info(const struct runtime_settings *settings, const adk_runtime *
                       ? cli_name_cstr(path, &name)
                       : cli_name_cstr(error == NULL ? "unknown: out of memory" : adk_error_message_cstr(error), &name));
     adk_error_free(error);
+    if (checked == ADK_OK)
+        put_isolation(settings, runtime, out);
     return ADK_OK;
 }
 

@@ -29,6 +29,16 @@ struct cli_checks {
     bool incomplete; /* memory ran out */
 };
 
+/** Adds a check. `name` is borrowed for good. */
+void cli_checks_add(struct cli_checks *checks, const char *name, enum cli_check_status status, const char *format, ...)
+    ADK_PRINTF(4, 5);
+
+/** The same for something that is missing; takes the error (NULL: out of memory). */
+void cli_checks_add_error(struct cli_checks *checks, const char *name, adk_error *error, const char *remedy);
+
+/** Processes of their own, and the runtimes that are installed; a part of cli_checks_run(). */
+void cli_checks_run_runtimes(struct cli_checks *checks);
+
 /** Looks at everything; ADK_E_NOMEM. */
 int cli_checks_run(struct cli_checks *checks, adk_error **ret_error);
 

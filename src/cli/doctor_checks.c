@@ -54,11 +54,7 @@ static const struct probe probes[] = {
     {"network", ADK_ENFORCES_NETWORK, cli_guest_accepting, PATIENCE_NS, 0, 0, 0, ADK_OUTCOME_EXITED},
 };
 
-/* Adds a check. */
-static void add(struct cli_checks *checks, const char *name, enum cli_check_status status, const char *format, ...)
-    ADK_PRINTF(4, 5);
-
-static void add(struct cli_checks *checks, const char *name, enum cli_check_status status, const char *format, ...)
+void cli_checks_add(struct cli_checks *checks, const char *name, enum cli_check_status status, const char *format, ...)
 {
     struct cli_check *items = reallocarray(checks->items, checks->count + 1, sizeof(*items));
     struct cli_check check = {name, status, NULL};
@@ -77,12 +73,12 @@ static void add(struct cli_checks *checks, const char *name, enum cli_check_stat
     va_end(args);
 }
 
-static void add_error(struct cli_checks *checks, const char *name, adk_error *error, const char *remedy)
+void cli_checks_add_error(struct cli_checks *checks, const char *name, adk_error *error, const char *remedy)
 {
     struct cli_name shown;
 
-    add(checks, name, CLI_CHECK_MISSING, "%s: %s",
-        error == NULL ? "out of memory" : cli_name_cstr(adk_error_message_cstr(error), &shown), remedy);
+    cli_checks_add(checks, name, CLI_CHECK_MISSING, "%s: %s",
+                   error == NULL ? "out of memory" : cli_name_cstr(adk_error_message_cstr(error), &shown), remedy);
     adk_error_free(error);
 }
 
@@ -129,23 +125,24 @@ static void check_probe(struct cli_checks *checks, adk_backend *backend, uint32_
     char took[CLI_FIGURE_SIZE];
 
     if ((enforced & probe->enforces) != probe->enforces) {
-        add(checks, probe->name, CLI_CHECK_MISSING, "the backend does not enforce it: " BROKEN_BUILD);
+        cli_checks_add(checks, probe->name, CLI_CHECK_MISSING, "the backend does not enforce it: " BROKEN_BUILD);
         return;
     }
     if (adk_backend_execute(backend, &request, NULL, &result, &error) != ADK_OK) {
-        add_error(checks, probe->name, error,
-                  adk_error_code(error) == ADK_E_UNAVAILABLE ? "until then such modules are refused" : BROKEN_BUILD);
+        cli_checks_add_error(checks, probe->name, error,
+                             adk_error_code(error) == ADK_E_UNAVAILABLE ? "until then such modules are refused"
+                                                                        : BROKEN_BUILD);
         return;
     }
     wrong = judge(probe, result);
     outcome = adk_outcome_cstr(adk_result_outcome(result));
     adk_result_usage(result, &usage);
     if (wrong == NULL)
-        add(checks, probe->name, CLI_CHECK_OK, "%s after %s", outcome,
-            cli_duration_to_short_text(usage.duration_ns, took));
+        cli_checks_add(checks, probe->name, CLI_CHECK_OK, "%s after %s", outcome,
+                       cli_duration_to_short_text(usage.duration_ns, took));
     else
-        add(checks, probe->name, CLI_CHECK_MISSING, "%s (%s after %s): " BROKEN_BUILD, wrong, outcome,
-            cli_duration_to_short_text(usage.duration_ns, took));
+        cli_checks_add(checks, probe->name, CLI_CHECK_MISSING, "%s (%s after %s): " BROKEN_BUILD, wrong, outcome,
+                       cli_duration_to_short_text(usage.duration_ns, took));
     adk_result_free(result);
 }
 
@@ -163,7 +160,7 @@ static adk_result *guess(struct cli_checks *checks, adk_backend *backend, uint64
     request.clock_start_ns = 1;
     if (adk_backend_execute(backend, &request, NULL, &result, &error) == ADK_OK)
         return result;
-    add_error(checks, "determinism", error, BROKEN_BUILD);
+    cli_checks_add_error(checks, "determinism", error, BROKEN_BUILD);
     return NULL;
 }
 
@@ -183,16 +180,17 @@ static void check_determinism(struct cli_checks *checks, adk_backend *backend, u
     adk_result *other = NULL;
 
     if ((enforced & ADK_ENFORCES_DETERMINISM) == 0) {
-        add(checks, "determinism", CLI_CHECK_MISSING, "the backend does not enforce it: " BROKEN_BUILD);
+        cli_checks_add(checks, "determinism", CLI_CHECK_MISSING, "the backend does not enforce it: " BROKEN_BUILD);
         return;
     }
     once = guess(checks, backend, 1);
     again = once == NULL ? NULL : guess(checks, backend, 1);
     other = again == NULL ? NULL : guess(checks, backend, 2);
     if (other != NULL && same_output(once, again) && !same_output(once, other))
-        add(checks, "determinism", CLI_CHECK_OK, "equal seeds and clocks gave equal output, another seed another");
+        cli_checks_add(checks, "determinism", CLI_CHECK_OK,
+                       "equal seeds and clocks gave equal output, another seed another");
     else if (other != NULL)
-        add(checks, "determinism", CLI_CHECK_MISSING, "the seed or the clock was not obeyed: " BROKEN_BUILD);
+        cli_checks_add(checks, "determinism", CLI_CHECK_MISSING, "the seed or the clock was not obeyed: " BROKEN_BUILD);
     adk_result_free(once);
     adk_result_free(again);
     adk_result_free(other);
@@ -230,10 +228,10 @@ static void check_backend(struct cli_checks *checks)
 
     options.slots = 1;
     if (adk_wasm_backend_new(&options, &backend, &error) != ADK_OK) {
-        add_error(checks, "engine", error, "lift the limits on memory, threads and files (ulimit -a)");
+        cli_checks_add_error(checks, "engine", error, "lift the limits on memory, threads and files (ulimit -a)");
         return;
     }
-    add(checks, "engine", CLI_CHECK_OK, "%s", adk_engine_version_cstr());
+    cli_checks_add(checks, "engine", CLI_CHECK_OK, "%s", adk_engine_version_cstr());
     adk_backend_capabilities(backend, &capabilities);
     for (size_t i = 0; i < ADK_COUNT(probes); i++)
         check_probe(checks, backend, capabilities.enforced, &probes[i]);
@@ -250,11 +248,11 @@ static void check_address_space(struct cli_checks *checks)
 
     (void)getrlimit(RLIMIT_AS, &limit);
     if (limit.rlim_cur == RLIM_INFINITY)
-        add(checks, "address space", CLI_CHECK_OK, "unlimited");
+        cli_checks_add(checks, "address space", CLI_CHECK_OK, "unlimited");
     else
-        add(checks, "address space", CLI_CHECK_REDUCED,
-            "limited to %s, so guests start slower: lift it with ulimit -v unlimited",
-            cli_size_to_text(limit.rlim_cur, size));
+        cli_checks_add(checks, "address space", CLI_CHECK_REDUCED,
+                       "limited to %s, so guests start slower: lift it with ulimit -v unlimited",
+                       cli_size_to_text(limit.rlim_cur, size));
 }
 
 static void check_stack(struct cli_checks *checks)
@@ -269,10 +267,10 @@ static void check_stack(struct cli_checks *checks)
     }
     (void)cli_size_to_text(bytes, size);
     if (bytes >= STACK_NEEDED_BYTES)
-        add(checks, "stack", CLI_CHECK_OK, "%s", size);
+        cli_checks_add(checks, "stack", CLI_CHECK_OK, "%s", size);
     else
-        add(checks, "stack", CLI_CHECK_REDUCED,
-            "limited to %s, so runs need a thread of their own: raise it with ulimit -s 8192", size);
+        cli_checks_add(checks, "stack", CLI_CHECK_REDUCED,
+                       "limited to %s, so runs need a thread of their own: raise it with ulimit -s 8192", size);
 }
 
 static void check_processors(struct cli_checks *checks)
@@ -283,7 +281,7 @@ static void check_processors(struct cli_checks *checks)
     /* More than 1,024 do not fit the set; then all there are will do. */
     if (sched_getaffinity(0, sizeof(set), &set) == 0)
         configured = CPU_COUNT(&set);
-    add(checks, "processors", CLI_CHECK_OK, "%ld", configured);
+    cli_checks_add(checks, "processors", CLI_CHECK_OK, "%ld", configured);
 }
 
 /* What `compile` keeps. `run` does without what it cannot use, and says nothing: here it is said. */
@@ -297,22 +295,22 @@ static void check_cache(struct cli_checks *checks)
     const char *why = "out of memory";
 
     if (cli_cache_find(&cache, NULL) != ADK_OK) {
-        add(checks, "compiled modules", CLI_CHECK_REDUCED,
-            "there is no place to keep them: set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME");
+        cli_checks_add(checks, "compiled modules", CLI_CHECK_REDUCED,
+                       "there is no place to keep them: set HOME, or XDG_CACHE_HOME and XDG_DATA_HOME");
         return;
     }
     options.slots = 1;
     options.disk_cache_cstr = cache.directory;
     options.disk_key_cstr = cache.key;
     if (access(cache.directory, F_OK) != 0) {
-        add(checks, "compiled modules", CLI_CHECK_OK, "none are kept; adk-sandbox compile does");
+        cli_checks_add(checks, "compiled modules", CLI_CHECK_OK, "none are kept; adk-sandbox compile does");
     } else if (adk_wasm_backend_new(&options, &backend, &error) == ADK_OK) {
-        add(checks, "compiled modules", CLI_CHECK_OK, "kept in %s", cli_name_cstr(cache.directory, &shown));
+        cli_checks_add(checks, "compiled modules", CLI_CHECK_OK, "kept in %s", cli_name_cstr(cache.directory, &shown));
     } else {
         if (error != NULL)
             why = cli_name_cstr(adk_error_message_cstr(error), &shown);
-        add(checks, "compiled modules", CLI_CHECK_REDUCED, "%s: remove the directory and the key, and compile again",
-            why);
+        cli_checks_add(checks, "compiled modules", CLI_CHECK_REDUCED,
+                       "%s: remove the directory and the key, and compile again", why);
     }
     adk_backend_free(backend);
     adk_error_free(error);
@@ -324,6 +322,7 @@ int cli_checks_run(struct cli_checks *checks, adk_error **ret_error)
     *checks = (struct cli_checks){0};
     check_backend(checks);
     check_cache(checks);
+    cli_checks_run_runtimes(checks);
     check_address_space(checks);
     check_stack(checks);
     check_processors(checks);

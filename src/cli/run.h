@@ -24,6 +24,7 @@ struct cli_run_settings {
     const char *stdin_path;
     const char *output_policy;
     const char *trace_path;
+    const char *isolation;
     struct cli_list env;
     struct cli_list files;
     struct cli_list outs;

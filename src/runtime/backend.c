@@ -16,6 +16,7 @@
 #include "worker/protocol.h"
 
 #define FILE_LIBRARY ADK__CHECKPOINT_DIR "/library.js"
+#define ENV_ONCE     "ADK_ONCE" /* tells the driver that few runs will come */
 #define FILES_MAX    2
 
 int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *settings, adk_backend **ret_backend,
@@ -35,6 +36,7 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
                                 .files = files,
                                 .files_count = 1,
                                 .memory_default_bytes = runtime->info.memory_default_bytes};
+    const adk_env once = {adk_bytes_from_cstr(ENV_ONCE), adk_bytes_from_cstr("1")};
     adk__buf library = ADK__BUF_INIT(0);
     ADK_AUTO_FREE char *path = NULL;
     int code = adk__store_find(base, settings->directory, &path, ret_error);
@@ -48,6 +50,11 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
         image.files_count = 2;
     }
     image.module_cstr = path;
+    if ((settings->flags & ADK_RUNTIME_ONCE) != 0) {
+        image.env = &once;
+        image.env_count = 1;
+        image.stock = 1;
+    }
     if (code == ADK_OK)
         code = adk__runtime_backend_new(&image, &settings->wasm, ret_backend, ret_error);
     adk__buf_free(&library);

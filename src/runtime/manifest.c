@@ -5,7 +5,11 @@
  * The edits give an interpreter a larger stack of its own. Both were linked with one that their own checks of recursion do
  * not fit into (of 512 KiB, below the data; of 64 KiB, above it), so that deep recursion ended in a trap, or in nonsense.
  * The memory begins with some pages more, and the stack is at their end: the least size of the memory, the length of the
- * section that has the stack pointer, and where that begins. docs/decisions/015 says more.
+ * section that has the stack pointer, and where that begins.
+ *
+ * QuickJS's check of its stack is compiled out for WASI. Its function that looks for interruptions, of which there are none
+ * here, becomes that check: it is called at each call and jump instead of each 10,000th, compares the stack pointer with 560
+ * KiB below its start, and throws the RangeError of which the text is there. docs/decisions/015 and 017 say more.
  */
 #include "runtime/manifest.h"
 
@@ -58,11 +62,24 @@ static const adk_runtime runtimes[] = {
                  .memory_default_bytes = ADK_MEMORY_LIMIT_JAVASCRIPT_BYTES},
         .file_cstr = "quickjs-0.11.0.wasm",
         .file_bytes = 1427672,
-        .file_sha256_cstr = "9f648d4dc32577e78a14da20352ed7342303076974843736fb25e699b465fe26",
-        .file_blake2b_cstr = "6d1e121d0d9f0ec22853f8af9bd07dea1573ecd5def6037e5524c5ecddc73055",
+        .file_sha256_cstr = "bf468c2148e9eb7d165c7290f665ea0a07200a0f463f8b6b9fafdbefce80c76a",
+        .file_blake2b_cstr = "a2d4d64d6e77c94a5ab7cbd62c0c6f0abc0d17d99b37cfff29a1af0e21f1f231",
         .edits = {{3184, 1, 1, {3}, {67}}, /* 3 pages become 67 */
                   {3186, 1, 1, {13}, {14}},
-                  {3191, 3, 4, {0xa0, 0xe4, 0x0b}, {0xf0, 0xff, 0x8b, 0x02}}},
+                  {3191, 3, 4, {0xa0, 0xe4, 0x0b}, {0xf0, 0xff, 0x8b, 0x02}},
+                  {277872, 3, 3, {0x90, 0xce, 0x00}, {0x81, 0x80, 0x00}},
+                  {277885,
+                   40,
+                   40,
+                   {0x20, 0x00, 0x28, 0x02, 0x10, 0x22, 0x02, 0x28, 0x02, 0x98, 0x01, 0x22, 0x03, 0x45,
+                    0x0d, 0x00, 0x20, 0x02, 0x20, 0x02, 0x28, 0x02, 0x9c, 0x01, 0x20, 0x03, 0x11, 0x82,
+                    0x80, 0x80, 0x80, 0x00, 0x80, 0x80, 0x80, 0x80, 0x00, 0x45, 0x0d, 0x00},
+                   {0x23, 0x80, 0x80, 0x80, 0x80, 0x00, 0x41, 0xf0, 0xff, 0xe8, 0x01, 0x4f, 0x0d, 0x00,
+                    0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01,
+                    0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01, 0x01}},
+                  {277928, 5, 5, {0xab, 0xbf, 0x82, 0x80, 0x00}, {0xcd, 0xc4, 0x82, 0x80, 0x00}},
+                  {277936, 5, 5, {0xef, 0x81, 0x80, 0x80, 0x00}, {0x80, 0x82, 0x80, 0x80, 0x00}},
+                  {277946, 5, 5, {0x20, 0x00, 0x28, 0x02, 0x10}, {0x0c, 0x00, 0x01, 0x01, 0x01}}},
         .driver = &adk__driver_javascript,
         .driver_path_cstr = "/.adk/driver.js",
         .args = {"qjs", "--std", "--script"},

@@ -22,11 +22,11 @@ typedef struct adk__edit {
     uint64_t at; /* in the member */
     uint8_t old_size;
     uint8_t new_size;
-    uint8_t old_bytes[6];
-    uint8_t new_bytes[6];
+    uint8_t old_bytes[40];
+    uint8_t new_bytes[40];
 } adk__edit;
 
-#define ADK__RUNTIME_EDITS_MAX 3
+#define ADK__RUNTIME_EDITS_MAX 8
 
 struct adk_runtime {
     adk_runtime_info info;

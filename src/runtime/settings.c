@@ -29,7 +29,7 @@ int adk__runtime_settings_read(const adk_runtime_options *given, adk__runtime_se
     if (!adk__struct_read(&options, sizeof(options), given == NULL ? &defaults : given) ||
         !adk__struct_read(&settings.wasm, sizeof(settings.wasm), options.wasm == NULL ? &wasm_defaults : options.wasm))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "struct_size of the options");
-    if ((options.flags & ~(uint32_t)ADK_RUNTIME_IN_PROCESS) != 0)
+    if ((options.flags & ~(uint32_t)(ADK_RUNTIME_IN_PROCESS | ADK_RUNTIME_ONCE)) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "unknown flags %#x in the options", options.flags);
     if ((options.flags & ADK_RUNTIME_IN_PROCESS) != 0 && (settings.wasm.flags & ADK_WASM_ARMOURED) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "programs in this process cannot be armoured");

@@ -139,7 +139,7 @@ static int check_module(const struct runtime *runtime, adk_bytes source, adk__in
     if (!runtime->has_hash || !adk__source_hash(source, interrupt, hash) ||
         memcmp(hash, runtime->module_hash, sizeof(hash)) == 0)
         return ADK_OK;
-    return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime's module \"%s\" is not what was pinned",
+    return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime's module \"%s\" is not as pinned: install it again",
                      runtime->module_path);
 }
 

@@ -37,9 +37,21 @@ def installed(*names):
     return env
 
 
+def cold(case, *names):
+    """The tests of these names once more, with the interpreter in the command's own process."""
+    unchanged = {name: None for name in dir(case) if name.startswith("test_") and name not in names}
+    return type("Cold" + case.__name__, (case,), {"ISOLATION": "wasm", **unchanged})
+
+
 class Case(adk.Case):
     """Runs programs in a language; `self.env` has the runtime."""
     RUNTIMES = ()
+    ISOLATION = None
+
+    def ran(self, *arguments, **more):
+        if self.ISOLATION is not None and arguments[0] == "run":
+            arguments = ("run", "--isolation", self.ISOLATION, *arguments[1:])
+        return super().ran(*arguments, **more)
 
     @classmethod
     def setUpClass(cls):
@@ -63,6 +75,7 @@ class Case(adk.Case):
         report = self.one_object(done)
         self.assertEqual(adk.violations(report, adk.SCHEMA), [])
         self.assertEqual(report["outcome"], outcome, done.stdout)
+        self.assertEqual(report["isolation"], self.ISOLATION or "wasm+process")
         return report
 
 

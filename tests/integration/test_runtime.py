@@ -70,6 +70,23 @@ class Command(runtimes.Fresh):
             self.assertEqual(done.stderr.decode(), 'adk-sandbox: the runtime "%s" is not installed: adk-sandbox runtime install %s\n'
                              % (language, language))
 
+    def test_isolation(self):
+        guest = self.file("t.wat", adk.wat_exit(3))
+        for word in ("wasm", "wasm+process"):
+            report = self.one_object(self.ran("run", "--json", "--isolation", word, guest))
+            self.assertEqual((report["outcome"], report["exit_code"], report["isolation"]), ("exited", 3, word))
+        done = self.expect(self.ran("run", "--isolation", "none", guest), 2)
+        self.assertIn(b'--isolation: "none" is neither wasm nor wasm+process', done.stderr)
+
+    def test_no_fallback_is_silent(self):
+        """A worker that is named and cannot be started is an error, not a run with one wall less."""
+        env = {**runtimes.installed("javascript"), "ADK_SANDBOX_WORKER": "/nonexistent/adk-worker"}
+        done = self.expect(self.ran("run", "-l", "javascript", "-c", "print(1)", env=env), 125)
+        self.assertIn(b"start the worker /nonexistent/adk-worker", done.stderr)
+        report = self.one_object(self.ran("run", "--json", "--isolation", "wasm", "-l", "javascript", "-c", "print(1)", env=env))
+        self.assertEqual((report["stdout"], report["isolation"]), ("1\n", "wasm"))
+        self.assertIn(b"isolation      wasm+process", self.runtime("info", "javascript", env=env).stdout)
+
     def test_without_a_home(self):
         done = self.expect(self.runtime("list", env={"PATH": self.env["PATH"]}), 2)
         self.assertIn(b"HOME", done.stderr)
@@ -88,12 +105,20 @@ class Install(runtimes.Fresh):
         report = self.one_object(self.ran("run", "--json", "-l", "javascript", "-c", "print(6*7)", env=self.env))
         self.assertEqual((report["stdout"], report["usage"]["cache"]), ("42\n", "disk"), "it was compiled ahead")
 
+        self.assertIn(b"\nisolation      wasm+process\n", self.runtime("info", "javascript").stdout)
         with self.subTest("damage is found"):
             with open(kept, "r+b") as file:
                 file.seek(1000)
                 file.write(b"\0\0\0\0")
             info = self.runtime("info", "javascript").stdout.decode()
             self.assertIn("its file has SHA-256", info)
+            done = self.expect(self.ran("run", "--isolation", "wasm", "-l", "javascript", "-c", "1", env=self.env), 125)
+            self.assertIn(b"is not as pinned, byte for byte: adk-sandbox runtime install javascript", done.stderr)
+            done = self.expect(self.ran("run", "-l", "javascript", "-c", "print(1)", env=self.env), 0)
+            self.assertEqual(done.stdout, b"1\n", "what was compiled before the damage is")
+            done = self.expect(self.ran("run", "-l", "javascript", "-c", "print(1)",
+                                        env={**self.env, "XDG_CACHE_HOME": self.directory}, patience=runtimes.PATIENCE), 125)
+            self.assertIn(b"is not as pinned: install it again", done.stderr)
             with open(kept, "ab") as file:
                 file.write(b"x")
             done = self.expect(self.ran("run", "-l", "javascript", "-c", "1", env=self.env), 125)

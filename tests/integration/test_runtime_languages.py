@@ -359,13 +359,45 @@ console.log(Math.min(...buckets) > 9000 && Math.max(...buckets) < 11000);
         report = self.report_for("a.js", "console.log('said'); for (;;);", options=["-t", "3s"], outcome="timed_out")
         self.assertEqual((report["stdout"], report["phase"]), ("said\n", "run"))
 
-    def test_endless_recursion_is_a_typed_trap(self):
-        """This interpreter does not check its own stack; before it had a larger one, recursion destroyed its data."""
-        for text in ("function f() { return f() + 1; }\nf()", "function g() { return 'a'.replace(/a/, g); }\ng()"):
+    def test_endless_recursion_is_an_error(self):
+        """As it was published this interpreter does not look at its stack: the manifest's edits have it do so at each call."""
+        text = """
+function f() { return f() + 1; }
+function replaced() { return "a".replace(/a/, replaced); }
+function mapped() { return [1].map(mapped); }
+function wide(a, b, c, d) { let x = a, y = b, z = c; return wide(x, y, z, d) + 1; }
+const self = {get x() { return this.x; }, toString() { return "" + this; }, toJSON() { return JSON.stringify(self); }};
+class A { constructor() { new A(); } }
+const proxy = new Proxy({}, {get(target, key, receiver) { return receiver[key]; }});
+const iterable = {[Symbol.iterator]() { return [...iterable]; }};
+function* generate() { yield* generate(); }
+globalThis.again = () => (0, eval)("again()");
+globalThis.large = new Function(Array.from({length: 3000}, (_, i) => "var v" + i + " = 1;").join("") + "return large() + 1");
+const tries = {f, replaced, mapped, wide, getter: () => self.x, string: () => "" + self, json: () => JSON.stringify(self),
+    construct: () => new A(), proxy: () => proxy.x, iterate: () => [...iterable], generate: () => [...generate()], again, large,
+    sort: function sort() { return [1, 2].sort(sort); }, apply: function g() { return g.apply(null, []); }};
+for (const [name, go] of Object.entries(tries)) {
+    try {
+        go();
+        console.log(name, "ended");
+    } catch (error) {
+        if (!(error instanceof RangeError && error.message === "Maximum call stack size exceeded"))
+            console.log(name, error);
+    }
+}
+const depth = (n) => n === 0 ? 0 : 1 + depth(n - 1);
+const list = [];
+for (let i = 0; i < 100000; i++)
+    list.push({i});
+console.log(depth(1800), list.every((one, i) => one.i === i));
+"""
+        self.assertEqual(self.said("a.js", text), "1800 true\n")
+        done = self.js("function f() {\n    return f() + 1;\n}\nf();\n", status=1)
+        self.assertTrue(done.stderr.startswith(b"RangeError: Maximum call stack size exceeded\n    at f (script.js:2:"), done.stderr)
+
+    def test_deep_data_is_a_typed_trap(self):
+        for text in ("let a = []; for (let i = 0; i < 100000; i++) a = [a]; JSON.stringify(a);", "JSON.parse('['.repeat(100000));"):
             self.assertEqual(self.report_for("a.js", text, outcome="trapped")["trap"]["kind"], "stack_overflow")
-        text = "const d = (n) => n === 0 ? 0 : 1 + d(n - 1);\nconst a = []; for (let i = 0; i < 100000; i++) a.push({i});\n" \
-               "console.log(d(2000), a.every((o, i) => o.i === i))"
-        self.assertEqual(self.said("a.js", text), "2000 true\n")
 
     def test_memory(self):
         report = self.report_for("a.js", "const a = []; for (;;) a.push('x'.repeat(100000) + a.length)", options=["-m", "32MiB"])
@@ -403,6 +435,10 @@ console.log(new B(p).get(), Color.Red, Color.Green, (p satisfies P).x, <any>p, p
         done = self.go("script.ts", "let a: number = 1;\nlet b: = 5;\n", status=1)
         self.assertEqual(done.stderr.decode(), "SyntaxError: Unexpected token\n    at script.ts:2:8\n")
 
+    def test_code_that_is_nested_too_deep(self):
+        done = self.go("script.ts", "const x = %s1%s;\n" % ("[" * 1000, "]" * 1000), status=1)
+        self.assertEqual(done.stderr, b"RangeError: the code is nested too deep for its types to be stripped\n    at script.ts\n")
+
     def test_modules(self):
         text = "import * as std from 'qjs:std';\nconst x: number = await Promise.resolve(5);\nconsole.log(x, typeof std.exit);\nexport {};\n"
         for name in ("main.ts", "main.mts"):
@@ -414,6 +450,16 @@ console.log(new B(p).get(), Color.Red, Color.Green, (p satisfies P).x, <any>p, p
         out = os.path.join(self.directory, "out")
         self.go("a.ts", "const x: number = 1;", options=["--out", "/=" + out + "/"])
         self.assertEqual(os.listdir(out), [], "nothing of ours is in the tree")
+
+
+# The driver is the same, and so are nearly all the ways through it: some of each kind.
+ColdPython = runtimes.cold(
+    Python, "test_the_world_it_sees", "test_the_report", "test_an_uncaught_error", "test_everything_is_flushed", "test_chance",
+    "test_output_before_a_timeout", "test_memory_is_an_exception")
+ColdJavaScript = runtimes.cold(
+    JavaScript, "test_the_world_it_sees", "test_the_report", "test_uncaught_errors", "test_how_it_exits", "test_chance",
+    "test_endless_recursion_is_an_error", "test_memory")
+ColdTypeScript = runtimes.cold(TypeScript, "test_types_are_stripped", "test_the_report")
 
 
 if __name__ == "__main__":

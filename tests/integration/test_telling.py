@@ -8,6 +8,7 @@ import subprocess
 import unittest
 
 import adk
+import runtimes
 from adk import WAT_LOOP, wat, wat_exit, wat_print
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -101,7 +102,7 @@ class Trace(adk.Case):
 class Capabilities(adk.Case):
     def test_json(self):
         answer = self.one_object(self.expect(self.ran("capabilities", "--json"), 0))
-        self.assertEqual(set(answer), {"capabilities", "version", "engine", "backends"})
+        self.assertEqual(set(answer), {"capabilities", "version", "engine", "backends", "processes"})
         self.assertEqual(answer["capabilities"], 1)
         wasm = next(backend for backend in answer["backends"] if backend["name"] == "wasm")
         self.assertEqual((wasm["available"], wasm["isolation"], wasm["languages"]), (True, "wasm", ["wasm"]))
@@ -109,18 +110,27 @@ class Capabilities(adk.Case):
             "timeout", "memory", "network", "file_read", "file_write", "environment", "output", "fuel", "determinism",
             "files")})
 
-    def test_runtimes_that_are_not_installed(self):
-        nowhere = dict(os.environ, ADK_SANDBOX_RUNTIMES=self.directory)
-        answer = self.one_object(self.expect(self.ran("capabilities", "--json", env=nowhere), 0))
-        self.assertEqual([backend["name"] for backend in answer["backends"]], ["wasm", "python", "javascript", "typescript"])
-        for backend in answer["backends"][1:3]:
-            self.assertEqual((set(backend), backend["available"]), ({"name", "available", "reason"}, False))
-            self.assertIn("adk-sandbox runtime install " + backend["name"], backend["reason"])
-        text = self.expect(self.ran("capabilities", env=nowhere), 0).stdout.decode()
-        self.assertIn("\npython, not available: the runtime \"python\" is not installed", text)
+        walls = answer["processes"]["walls"]
+        self.assertTrue(answer["processes"]["available"] and walls["no_new_privileges"] and walls["system_calls"] and
+                        walls["limits"], walls)
+        self.assertEqual(set(walls), {"no_new_privileges", "system_calls", "user", "processes", "network", "files", "ipc",
+                                      "limits", "memory"})
+
+    def test_runtimes(self):
+        env = runtimes.home(self.directory)
+        answer = self.one_object(self.expect(self.ran("capabilities", "--json", env=env), 0))
+        self.assertEqual([backend["name"] for backend in answer["backends"]][:4], ["wasm", "python", "javascript", "typescript"])
+        for backend in answer["backends"][1:]:
+            self.assertEqual(set(backend), {"name", "available", "reason"})
+            self.assertIn("is not installed: adk-sandbox runtime install", backend["reason"])
+        answer = self.one_object(self.expect(self.ran("capabilities", "--json", env=runtimes.installed("javascript")), 0))
+        javascript = next(backend for backend in answer["backends"] if backend["name"] == "javascript")
+        self.assertEqual((javascript["available"], javascript["isolation"], javascript["languages"]),
+                         (True, "wasm+process", ["javascript"]))
 
     def test_text(self):
         text = self.expect(self.ran("capabilities"), 0).stdout.decode()
+        self.assertIn("\nprocesses of their own, isolation wasm+process\n  walls     no_new_privileges, system_calls", text)
         self.assertIn("wasm, isolation wasm\n  runs      wasm\n  enforces  timeout, memory, network, ", text)
 
     def test_wrong(self):

@@ -237,6 +237,8 @@
     }
 
     function setWorld(seed, args, environment) {
+        for (const name of Object.keys(std.getenviron()))
+            std.unsetenv(name); /* what the interpreter was warmed with */
         for (const word of environment) {
             const at = word.indexOf("=");
             std.setenv(word.slice(0, at), word.slice(at + 1));
@@ -375,10 +377,13 @@
             return transform(text, {transforms: ["typescript"], disableESTransforms: true}).code;
         } catch (error) {
             const at = /^(?:sucrase: )?([^]*?) \((\d+):(\d+)\)$/.exec(error.message);
-            if (at === null)
+            if (at === null && !(error instanceof RangeError))
                 fail(error);
             std.out.flush();
-            std.err.puts("SyntaxError: " + at[1] + "\n    at " + name + ":" + at[2] + ":" + at[3] + "\n");
+            if (at === null)
+                std.err.puts("RangeError: the code is nested too deep for its types to be stripped\n    at " + name + "\n");
+            else
+                std.err.puts("SyntaxError: " + at[1] + "\n    at " + name + ":" + at[2] + ":" + at[3] + "\n");
             std.exit(1);
         }
     }

@@ -16,7 +16,7 @@ import sys
 
 DIRECTORY = "/.adk"
 IO_BASE = io.IOBase.__mro__[1]
-WARM = not os.path.exists(DIRECTORY + "/run")
+WARM = not os.path.exists(DIRECTORY + "/run") and "ADK_ONCE" not in os.environ
 
 if WARM:
     import atexit, collections, csv, dataclasses, datetime, functools, hashlib, itertools, json, linecache, math, pathlib, \
