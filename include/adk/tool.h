@@ -29,6 +29,7 @@ typedef struct adk_tool adk_tool;
 #define ADK_TOOL_NAME_CSTR              "sandbox_exec"
 #define ADK_TOOL_READ_NAME_CSTR         "sandbox_read"
 #define ADK_TOOL_CAPABILITIES_NAME_CSTR "sandbox_capabilities"
+#define ADK_TOOL_SESSION_NAME_CSTR      "sandbox_session"
 
 #define ADK_TOOL_TIMEOUT_DEFAULT_NS       UINT64_C(30000000000)
 #define ADK_TOOL_TIMEOUT_MAX_DEFAULT_NS   UINT64_C(300000000000)
@@ -42,6 +43,9 @@ typedef struct adk_tool adk_tool;
 #define ADK_TOOL_KEPT_DEFAULT             ((uint32_t)64)
 #define ADK_TOOL_KEPT_MAX                 ((uint32_t)4096)
 #define ADK_TOOL_KEPT_DEFAULT_BYTES       ((uint64_t)64 << 20)
+#define ADK_TOOL_SESSIONS_DEFAULT         ((uint32_t)8)
+#define ADK_TOOL_SESSIONS_MAX             ((uint32_t)1024)
+#define ADK_TOOL_SESSIONS_NONE            UINT32_MAX
 #define ADK_TOOL_READ_MAX_BYTES           ((uint64_t)64 << 10)
 #define ADK_TOOL_VALUES_MAX               ((uint32_t)65536)
 #define ADK_TOOL_DEPTH_MAX                ((uint32_t)32)
@@ -63,10 +67,12 @@ typedef struct adk_tool_options {
     uint64_t kept_bytes;           /**< of results kept for adk_tool_read(); default 64 MiB */
     uint32_t kept;                 /**< results kept; default 64, at most 4,096 */
     uint32_t languages;            /**< of the backend's, those offered: 1u << ADK_LANGUAGE_X for each; default all */
+    uint32_t sessions;             /**< open at once; default 8, at most 1,024; ADK_TOOL_SESSIONS_NONE: not offered */
+    uint32_t reserved;             /**< 0 */
 } adk_tool_options;
-#define ADK_TOOL_OPTIONS_INIT                                              \
-    {                                                                      \
-        sizeof(adk_tool_options), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
+#define ADK_TOOL_OPTIONS_INIT                                                    \
+    {                                                                            \
+        sizeof(adk_tool_options), NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /** What goes with one call, beside its arguments. Zero means nothing. */
@@ -176,6 +182,33 @@ ADK_API ADK_MUST_USE ADK_NONNULL(1, 4) int adk_tool_call(adk_tool *tool, adk_byt
  */
 ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_tool_read(adk_tool *tool, adk_bytes arguments, char **ret_text_cstr,
                                                          adk_error **ret_error);
+
+/**
+ * The sessions (adk/session.h) that calls have opened: a call whose arguments have `session`, a name, runs in the session of
+ * that name, which the first such call opens; it may be forked. Arguments: `action`, one of "list", "close" (with `session`)
+ * and "fork" (with `session` and `as`, the new one's name).
+ *
+ * The answer is JSON in every case: `status`, `message` where that is "error", and for "list" `sessions`. A session that is
+ * closed while a call of it is under way ends with that call.
+ *
+ * Ownership: `arguments` are borrowed for the call. The caller owns *ret_text_cstr and frees it with adk_free().
+ * Threads:   any thread.
+ * Errors:    ADK_E_NOMEM. On error *ret_text_cstr is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_tool_session(adk_tool *tool, adk_bytes arguments, char **ret_text_cstr,
+                                                            adk_error **ret_error);
+
+/**
+ * As adk_tool_schema(), for the tool that adk_tool_session() is.
+ *
+ * Ownership: the caller owns *ret_text_cstr and frees it with adk_free().
+ * Threads:   any thread.
+ * Errors:    ADK_E_NOMEM. On error *ret_text_cstr is not written.
+ * Since:     0.1
+ */
+ADK_API ADK_MUST_USE ADK_NONNULL(1, 2) int adk_tool_session_schema(const adk_tool *tool, char **ret_text_cstr,
+                                                                   adk_error **ret_error);
 
 ADK_END_DECLS
 

@@ -23,6 +23,7 @@ struct adk_backend {
     uint64_t memory_default_bytes;
     adk__session_open_fn open_session;
     adk__backend_route_fn route;
+    uint32_t session_languages;
     char name[ADK__LABEL_MAX];
     char isolation[ADK__LABEL_MAX];
 };
@@ -110,11 +111,13 @@ void adk__backend_set_router(adk_backend *backend)
 void adk__backend_set_sessions(adk_backend *backend, adk__session_open_fn open)
 {
     backend->open_session = open;
+    backend->session_languages = backend->capabilities.languages;
 }
 
-void adk__backend_set_route(adk_backend *backend, adk__backend_route_fn route)
+void adk__backend_set_route(adk_backend *backend, adk__backend_route_fn route, uint32_t languages)
 {
     backend->route = route;
+    backend->session_languages = languages;
 }
 
 void adk__backend_get_sessions(const adk_backend *backend, adk__backend_sessions *ret_sessions)
@@ -124,6 +127,7 @@ void adk__backend_get_sessions(const adk_backend *backend, adk__backend_sessions
                                             .route = backend->route,
                                             .enforced = backend->capabilities.enforced,
                                             .languages = backend->capabilities.languages,
+                                            .session_languages = backend->session_languages,
                                             .memory_default_bytes = backend->memory_default_bytes,
                                             .name = backend->name,
                                             .isolation = backend->isolation};

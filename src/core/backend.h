@@ -29,6 +29,7 @@ typedef struct adk__backend_sessions {
     adk__backend_route_fn route; /* of a router; else NULL */
     uint32_t enforced;
     uint32_t languages;
+    uint32_t session_languages;    /* of them, those with sessions */
     uint64_t memory_default_bytes; /* 0: the language's */
     const char *name;
     const char *isolation;
@@ -36,7 +37,7 @@ typedef struct adk__backend_sessions {
 
 /** Makes a backend one that keeps sessions, or that hands them on. To be called before anybody else has the backend. */
 void adk__backend_set_sessions(adk_backend *backend, adk__session_open_fn open);
-void adk__backend_set_route(adk_backend *backend, adk__backend_route_fn route);
+void adk__backend_set_route(adk_backend *backend, adk__backend_route_fn route, uint32_t languages);
 
 void adk__backend_get_sessions(const adk_backend *backend, adk__backend_sessions *ret_sessions);
 

@@ -54,6 +54,9 @@ void mcp_tools_list(mcp_session *session, const struct mcp_request *request)
     if (json_array_append_new(tools, describe(adk__tool_schema(session->options.tool), revision, false)) |
         json_array_append_new(tools, describe(adk__tool_read_schema(), revision, true)) |
         json_array_append_new(tools, describe(adk__tool_capabilities_schema(), revision, true)) |
+        (session->options.tool->session_languages == 0
+             ? 0
+             : json_array_append_new(tools, describe(adk__tool_session_schema(), revision, false))) |
         json_object_set_new(result, "tools", tools) |
         (revision < MCP_2026_07_28 ? 0
                                    : json_object_set_new(result, "ttlMs", json_integer(MCP_TTL_MS)) |
@@ -152,7 +155,7 @@ static int submit(mcp_session *session, struct mcp_call *call, adk_error **ret_e
 {
     adk_submission submission = ADK_SUBMISSION_INIT;
 
-    submission.backend = session->options.tool->backend;
+    submission.backend = adk__tool_call_backend(call->call);
     submission.request = &call->call->request;
     submission.cancel = session->options.cancel;
     submission.flags = ADK_SUBMISSION_COLLECT;
@@ -323,6 +326,9 @@ static void call_named(mcp_session *session, const struct mcp_request *request, 
             start(session, request, arguments);
     } else if (adk__json_is(name, ADK_TOOL_READ_NAME_CSTR)) {
         answer = adk__tool_read(session->options.tool, arguments, &is_error);
+        answer_tree(session, request, answer, is_error);
+    } else if (adk__json_is(name, ADK_TOOL_SESSION_NAME_CSTR) && session->options.tool->session_languages != 0) {
+        answer = adk__tool_session_act(session->options.tool, arguments, &is_error);
         answer_tree(session, request, answer, is_error);
     } else if (adk__json_is(name, ADK_TOOL_CAPABILITIES_NAME_CSTR)) {
         capabilities(session, request, arguments);

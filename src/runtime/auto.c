@@ -106,19 +106,23 @@ int adk_auto_backend_new(const adk_runtime_options *options, adk_backend **ret_b
     adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
     struct front *front = NULL;
     const adk_runtime *runtime;
+    uint32_t session_languages = 0;
     int code = new_front(options, &front, ret_error);
 
     if (code != ADK_OK)
         return code;
     adk_backend_capabilities(front->wasm, &capabilities);
-    for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++)
+    for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++) {
         capabilities.languages |= runtime->info.languages;
+        if (runtime->keeps_sessions && (front->settings.flags & ADK_RUNTIME_IN_PROCESS) == 0)
+            session_languages |= runtime->info.languages;
+    }
     code = adk_backend_new(&ops, front, "auto", &capabilities, ret_backend, ret_error);
     if (code != ADK_OK) {
         destroy(front);
         return code;
     }
     adk__backend_set_router(*ret_backend);
-    adk__backend_set_route(*ret_backend, route);
+    adk__backend_set_route(*ret_backend, route, session_languages);
     return ADK_OK;
 }

@@ -371,6 +371,17 @@ static int read_outputs(struct reading *r, const json_t *value, adk_error **ret_
     return ADK_OK;
 }
 
+static int read_session(struct reading *r, const json_t *value, adk_error **ret_error)
+{
+    if (value == NULL)
+        return ADK_OK;
+    if (!json_is_string(value) || !adk__tool_session_name_is_good(adk__json_bytes(value)))
+        return adk__fail(ret_error, ADK_E_INVALID, 0,
+                         "\"session\" must be a name of 1 to 64 letters, digits, \".\", \"_\" and \"-\"");
+    r->call->session_name = adk__json_bytes(value);
+    return ADK_OK;
+}
+
 static const struct argument {
     const char *name;
     int (*read)(struct reading *r, const json_t *value, adk_error **ret_error);
@@ -386,22 +397,24 @@ static const struct argument {
     {"outputs", read_outputs},
     {"timeout_secs", read_timeout},
     {"memory_limit_mb", read_memory},
+    {"session", read_session}, /* the last: not every tool has it */
 };
 
 int adk__tool_arguments(adk__tool_call *call, const char **ret_hint, adk_error **ret_error)
 {
+    const size_t count = ADK_COUNT(arguments) - (call->tool->session_languages == 0 ? 1 : 0);
     const char *names[ADK_COUNT(arguments)];
     struct reading r = {call, NULL};
     int failed = ADK_OK;
 
     if (!json_is_object(call->arguments))
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the arguments must be an object");
-    for (size_t i = 0; i < ADK_COUNT(arguments) && failed == ADK_OK; i++) {
+    for (size_t i = 0; i < count && failed == ADK_OK; i++) {
         names[i] = arguments[i].name;
         failed = arguments[i].read(&r, json_object_get(call->arguments, arguments[i].name), ret_error);
     }
     if (failed == ADK_OK)
-        failed = adk__tool_check_keys(call->arguments, "argument", names, ADK_COUNT(names), ret_error);
+        failed = adk__tool_check_keys(call->arguments, "argument", names, count, ret_error);
     *ret_hint = r.hint;
     return failed;
 }

@@ -54,6 +54,8 @@ int adk__tool_call_new(adk_tool *tool, json_t *arguments, const adk_tool_call_op
     if (options != NULL)
         set_options(call, options);
     failed = adk__tool_arguments(call, ret_hint, ret_error);
+    if (failed == ADK_OK && call->session_name.size > 0)
+        failed = adk__tool_session_use(call, call->session_name, ret_error);
     if (failed == ADK_OK)
         *ret_call = adk__take_ptr(call);
     return failed;
@@ -79,7 +81,13 @@ void adk__tool_call_free(adk__tool_call *call)
     if (call == NULL)
         return;
     adk__tool_call_drop_inputs(call);
+    adk__tool_session_let_go(call->session);
     free(call);
+}
+
+adk_backend *adk__tool_call_backend(const adk__tool_call *call)
+{
+    return call->session == NULL ? call->tool->backend : adk__tool_session_backend(call->session);
 }
 
 void adk__tool_answer_free(adk__tool_answer *answer)
@@ -134,6 +142,25 @@ static void set_handle(adk__tool_call *call, adk__json_out *report, adk_result *
     adk__json_put_json(report, adk_bytes_from_cstr("null"));
 }
 
+static const char *hint_for(const adk__tool_call *call, int status)
+{
+    if (call->session == NULL || status != ADK_E_UNAVAILABLE)
+        return NULL;
+    return "Its state is lost. The next call with this name begins a new session.";
+}
+
+static void set_session(const adk__tool_call *call, adk__json_out *report)
+{
+    json_t *session;
+
+    if (call->session == NULL)
+        return;
+    session = adk__tool_session_json(call->session);
+    adk__json_key(report, "session");
+    adk__json_put_tree(report, session);
+    json_decref(session);
+}
+
 void adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result, const adk_error *error,
                            adk__tool_answer *answer)
 {
@@ -141,7 +168,7 @@ void adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result,
     adk__report_seen seen;
 
     if (status != ADK_OK) {
-        adk__tool_refusal(error, NULL, answer);
+        adk__tool_refusal(error, hint_for(call, status), answer);
         return;
     }
     answer->is_error = false;
@@ -156,6 +183,7 @@ void adk__tool_call_answer(adk__tool_call *call, int status, adk_result *result,
         return;
     }
     set_handle(call, report, result, seen.partial || seen.image_count > 0);
+    set_session(call, report);
     adk__json_close(report, '}');
 }
 
@@ -170,9 +198,9 @@ static void run(adk_tool *tool, json_t *arguments, const adk_tool_call_options *
     int status = adk__tool_call_new(tool, arguments, options, false, &call, &hint, &error);
 
     if (status == ADK_OK)
-        status = adk_backend_execute(tool->backend, &call->request, options->cancel, &result, &error);
-    if (status == ADK_OK)
-        adk__tool_call_answer(call, ADK_OK, result, NULL, answer);
+        status = adk_backend_execute(adk__tool_call_backend(call), &call->request, options->cancel, &result, &error);
+    if (call != NULL)
+        adk__tool_call_answer(call, status, result, error, answer);
     else
         adk__tool_refusal(error, hint, answer);
     adk_error_free(error);

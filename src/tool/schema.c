@@ -81,6 +81,17 @@ static const char fixed_properties[] =
     "\"outputs\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"description\":"
     "\"files that come back, in every outcome: paths, or patterns with *, ? and **; for example /out/*\"}}";
 
+static const char session_input_schema[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"action\"],\"properties\":{"
+    "\"action\":{\"type\":\"string\",\"enum\":[\"list\",\"close\",\"fork\"]},"
+    "\"session\":{\"type\":\"string\",\"description\":\"for close and fork: its name\"},"
+    "\"as\":{\"type\":\"string\",\"description\":\"for fork: the name of the new session\"}}}";
+
+static const char session_output_schema[] = "{\"type\":\"object\",\"required\":[\"status\"],\"properties\":{"
+                                            "\"status\":{\"enum\":[\"success\",\"error\"]},"
+                                            "\"message\":{\"type\":\"string\",\"description\":\"what went wrong\"},"
+                                            "\"sessions\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
+
 static json_t *parse(const char *text)
 {
     return json_loads(text, 0, NULL);
@@ -161,6 +172,18 @@ static int set_limits(json_t *properties, const adk_tool *tool)
     return failed | set(properties, "timeout_secs", timeout) | set(properties, "memory_limit_mb", limit);
 }
 
+static int set_session(json_t *properties, const adk_tool *tool)
+{
+    if (tool->session_languages == 0)
+        return 0;
+    return set(
+        properties, "session",
+        json_pack("{ssss}", "type", "string", "description",
+                  "for language python: a name of your choice. Calls with the same name run one after the other in one "
+                  "interpreter and find what those before have defined, imported and written to files; without it, "
+                  "each call starts afresh"));
+}
+
 static json_t *input_schema(const adk_tool *tool)
 {
     json_t *schema = json_object();
@@ -171,7 +194,7 @@ static json_t *input_schema(const adk_tool *tool)
 
     failed |= set_language(properties, tool) | set_code(properties, tool);
     failed |= json_object_update(properties, fixed);
-    failed |= set_limits(properties, tool);
+    failed |= set_limits(properties, tool) | set_session(properties, tool);
     json_decref(fixed);
     failed |=
         set(schema, "type", json_string("object")) | set(schema, "additionalProperties", json_false()) |
@@ -201,10 +224,10 @@ json_t *adk__tool_schema(const adk_tool *tool)
 {
     json_t *description = json_sprintf(
         "Runs a program in a sandbox without network and without access to this machine's files, and "
-        "reports how it ended, with its output. Can run: %s. Each run starts afresh: what it needs goes in "
+        "reports how it ended, with its output. Can run: %s. Each run starts afresh%s: what it needs goes in "
         "as `files`, what shall come back is named in `outputs`. Long output is shown with its head and "
         "tail; sandbox_read gives the rest by the answer's `handle`.",
-        tool->languages);
+        tool->languages, tool->session_languages == 0 ? "" : ", unless it names a `session`");
 
     return tool_json(ADK_TOOL_NAME_CSTR, "Run code in a sandbox", description, input_schema(tool),
                      parse(output_schema));
@@ -218,6 +241,17 @@ json_t *adk__tool_read_schema(void)
 
     return tool_json(ADK_TOOL_READ_NAME_CSTR, "Read on in a result", description, parse(read_input_schema),
                      parse(read_output_schema));
+}
+
+json_t *adk__tool_session_schema(void)
+{
+    json_t *description = json_string(
+        "Lists the sessions that sandbox_exec has opened, closes one, or forks one: the fork begins with the same "
+        "state under a name of its own, and both go on independently. Sessions that are not used end after a "
+        "while.");
+
+    return tool_json(ADK_TOOL_SESSION_NAME_CSTR, "Sessions of the sandbox", description, parse(session_input_schema),
+                     parse(session_output_schema));
 }
 
 json_t *adk__tool_capabilities_schema(void)
@@ -311,6 +345,12 @@ int adk_tool_read_schema(const adk_tool *tool, char **ret_text_cstr, adk_error *
 {
     (void)tool;
     return put(adk__tool_read_schema(), ret_text_cstr, ret_error);
+}
+
+int adk_tool_session_schema(const adk_tool *tool, char **ret_text_cstr, adk_error **ret_error)
+{
+    (void)tool;
+    return put(adk__tool_session_schema(), ret_text_cstr, ret_error);
 }
 
 int adk_tool_capabilities(const adk_tool *tool, char **ret_text_cstr, adk_error **ret_error)

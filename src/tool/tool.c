@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "core/backend.h"
 #include "core/error.h"
 #include "core/struct_size.h"
 
@@ -114,6 +115,22 @@ static int choose_languages(adk_tool *tool, adk_error **ret_error)
     return ADK_OK;
 }
 
+/* Where any of the languages has them, unless the operator wants none. */
+static int make_sessions(adk_tool *tool, adk_error **ret_error)
+{
+    adk__backend_sessions offered;
+
+    if (tool->options.sessions == ADK_TOOL_SESSIONS_NONE)
+        return ADK_OK;
+    if (tool->options.sessions == 0)
+        tool->options.sessions = ADK_TOOL_SESSIONS_DEFAULT;
+    if (tool->options.sessions > ADK_TOOL_SESSIONS_MAX)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the tool's sessions are more than %u", ADK_TOOL_SESSIONS_MAX);
+    adk__backend_get_sessions(tool->backend, &offered);
+    tool->session_languages = offered.session_languages & tool->capabilities.languages;
+    return adk__tool_sessions_init(&tool->sessions, tool->options.sessions, ret_error);
+}
+
 static int open_modules(adk_tool *tool, adk_error **ret_error)
 {
     const char *path = adk__take_ptr(tool->options.modules_cstr);
@@ -152,6 +169,8 @@ int adk_tool_new(adk_backend *backend, const adk_tool_options *options, adk_tool
         failed = open_modules(tool, ret_error);
     if (failed == ADK_OK)
         failed = adk__store_init(&tool->store, tool->options.kept, tool->options.kept_bytes, ret_error);
+    if (failed == ADK_OK)
+        failed = make_sessions(tool, ret_error);
     if (failed != ADK_OK) {
         adk_tool_free(tool);
         return failed;
@@ -164,6 +183,7 @@ void adk_tool_free(adk_tool *tool)
 {
     if (tool == NULL)
         return;
+    adk__tool_sessions_free(&tool->sessions);
     adk__auto_close(&tool->modules_fd);
     adk__store_free(&tool->store);
     free(tool);

@@ -48,6 +48,36 @@ bool adk__store_put(adk__store *store, adk_result *result, char ret_handle[ADK__
 const adk_result *adk__store_lock(adk__store *store, adk_bytes handle);
 void adk__store_unlock(adk__store *store);
 
+/* ---- sessions (sessions.c) ---------------------------------------------------------------------------------------- */
+
+#define ADK__SESSION_NAME_SIZE 65 /* with a NUL */
+
+typedef struct adk__tool_session adk__tool_session;
+
+typedef struct adk__tool_sessions {
+    bool is_made;
+    pthread_mutex_t mutex;
+    adk__tool_session *list;
+    uint32_t count;
+    uint32_t most;
+} adk__tool_sessions;
+
+int adk__tool_sessions_init(adk__tool_sessions *sessions, uint32_t most, adk_error **ret_error);
+
+/** Closes them all; no call is under way. */
+void adk__tool_sessions_free(adk__tool_sessions *sessions);
+
+/** Letters, digits and a few signs, and not too long. */
+bool adk__tool_session_name_is_good(adk_bytes name);
+
+/** The backend that runs a call of it. */
+adk_backend *adk__tool_session_backend(const adk__tool_session *session);
+
+/** What the answer of its call says of it; NULL without memory. */
+json_t *adk__tool_session_json(adk__tool_session *session);
+
+void adk__tool_session_let_go(adk__tool_session *session);
+
 /* ---- the tool ----------------------------------------------------------------------------------------------------- */
 
 struct adk_tool {
@@ -58,6 +88,8 @@ struct adk_tool {
     char languages[96];       /* what the backend can run: "wasm, python" */
     char languages_hint[128];
     adk__store store;
+    uint32_t session_languages; /* bits; 0: there are no sessions */
+    adk__tool_sessions sessions;
 };
 
 /* ---- one call ----------------------------------------------------------------------------------------------------- */
@@ -69,6 +101,7 @@ typedef struct adk__tool_call {
     adk__report_view view;
     void *code; /* decoded, or read */
     adk_bytes program;
+    adk_bytes session_name; /* empty: none was given */
     adk_bytes *args;
     adk_env *env;
     adk_file *files;
@@ -76,6 +109,7 @@ typedef struct adk__tool_call {
     adk_bytes *outputs;
     adk_trace_fn on_trace;
     void *trace_data;
+    adk__tool_session *session;              /* held by the call; or NULL */
     char traceparent[ADK__TRACEPARENT_SIZE]; /* empty: none */
 } adk__tool_call;
 
@@ -103,6 +137,12 @@ int adk__tool_call_new(adk_tool *tool, json_t *arguments, const adk_tool_call_op
 void adk__tool_call_free(adk__tool_call *call);
 ADK_DEFINE_AUTO(adk__tool_call, adk__tool_call_free);
 
+/** What is to run the call's request. */
+adk_backend *adk__tool_call_backend(const adk__tool_call *call);
+
+/** Has the call run in the session of this name, which may be a new one. */
+int adk__tool_session_use(adk__tool_call *call, adk_bytes name, adk_error **ret_error);
+
 /** Frees what the request borrows, once somebody has a copy of it. */
 void adk__tool_call_drop_inputs(adk__tool_call *call);
 
@@ -122,6 +162,8 @@ json_t *adk__tool_read_refusal(const adk_error *error);
 json_t *adk__tool_schema(const adk_tool *tool);
 json_t *adk__tool_read_schema(void);
 json_t *adk__tool_capabilities_schema(void);
+json_t *adk__tool_session_schema(void);
+json_t *adk__tool_session_act(adk_tool *tool, const json_t *arguments, bool *ret_is_error);
 json_t *adk__tool_capabilities(const adk_tool *tool);
 
 /* ---- pieces ------------------------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <adk/session.h>
+#include <adk/tool.h>
 #include <adk/worker.h>
 
 #include "runtime/drivers.h"
@@ -786,6 +787,99 @@ static void test_streams(void **state)
     adk_session_close(session);
 }
 
+/* ---- the tool ------------------------------------------------------------------------------------------------------ */
+
+static void tool_says(adk_tool *tool, const char *arguments, const char *part)
+{
+    char *text = NULL;
+
+    assert_int_equal(adk_tool_call(tool, adk_bytes_from_cstr(arguments), NULL, &text, NULL), ADK_OK);
+    assert_bytes_have(adk_bytes_from_cstr(text), part);
+    adk_free(text);
+}
+
+static void sessions_say(adk_tool *tool, const char *arguments, const char *part)
+{
+    char *text = NULL;
+
+    assert_int_equal(adk_tool_session(tool, adk_bytes_from_cstr(arguments), &text, NULL), ADK_OK);
+    assert_bytes_have(adk_bytes_from_cstr(text), part);
+    adk_free(text);
+}
+
+#define CALL(code, name) "{\"language\": \"python\", \"code\": \"" code "\", \"session\": \"" name "\"}"
+
+/* What a program says is no text, but ends with its own text: the exit code tells them apart. */
+static void test_tool(void **state)
+{
+    adk_tool_options options = ADK_TOOL_OPTIONS_INIT;
+    adk_tool *tool = NULL;
+
+    (void)state;
+    options.sessions = 2;
+    assert_int_equal(adk_tool_new(small, &options, &tool, NULL), ADK_OK);
+    sessions_say(tool, "{\"action\": \"list\"}", "\"sessions\":[]");
+    tool_says(tool, CALL("c3", "one"), "\"exit_code\":3");
+    tool_says(tool, CALL("c4", "one"), "\"session\":{\"name\":\"one\",\"open\":true,\"end\":null}");
+    sessions_say(tool, "{\"action\": \"list\"}", "\"name\":\"one\",\"language\":\"python\",\"open\":true,\"calls\":2");
+    sessions_say(tool, "{\"action\": \"fork\", \"session\": \"one\", \"as\": \"two\"}", "\"success\"");
+    sessions_say(tool, "{\"action\": \"fork\", \"session\": \"one\", \"as\": \"two\"}", "already");
+    tool_says(tool, CALL("c5", "two"), "\"exit_code\":5");
+    tool_says(tool, CALL("c0", "three"), "2 sessions are open");
+    tool_says(tool, CALL("t0", "two"), "\"open\":false,\"end\":\"stopped\"");
+    sessions_say(tool, "{\"action\": \"close\", \"session\": \"two\"}", "there is no session of this name");
+    tool_says(tool, CALL("c6", "two"), "\"exit_code\":6");
+    sessions_say(tool, "{\"action\": \"close\", \"session\": \"two\"}", "\"success\"");
+    tool_says(tool, CALL("c0", "three"), "\"exit_code\":0");
+    adk_tool_free(tool);
+}
+
+static void test_tool_refuses(void **state)
+{
+    adk_tool *tool = NULL;
+
+    (void)state;
+    assert_int_equal(adk_tool_new(small, NULL, &tool, NULL), ADK_OK);
+    tool_says(tool, CALL("c0", ""), "must be a name of 1 to 64");
+    tool_says(tool, CALL("c0", "a b"), "must be a name of 1 to 64");
+    tool_says(tool, "{\"language\": \"python\", \"code\": \"c0\", \"session\": 1}", "must be a name of 1 to 64");
+    tool_says(tool, CALL("c1", "one"), "\"exit_code\":1");
+    tool_says(tool, "{\"language\": \"python\", \"code\": \"c0\", \"session\": \"one\", \"memory_limit_mb\": 64}",
+              "goes with the first call");
+    sessions_say(tool, "{\"action\": \"end\"}", "must be \\\"list\\\"");
+    sessions_say(tool, "{\"action\": \"close\"}", "must be a name of 1 to 64");
+    sessions_say(tool, "{\"action\": \"fork\", \"session\": \"one\"}", "must be a name of 1 to 64");
+    sessions_say(tool, "{\"action\": \"list\", \"more\": 1}", "unknown argument");
+    sessions_say(tool, "[]", "must be an object");
+    sessions_say(tool, "{", "\"status\":\"error\"");
+    adk_tool_free(tool);
+}
+
+/* Where there are none, the argument is as unknown as any. */
+static void test_tool_without_sessions(void **state)
+{
+    adk_tool_options options = ADK_TOOL_OPTIONS_INIT;
+    adk_tool *tool = NULL;
+    char *text = NULL;
+
+    (void)state;
+    options.sessions = ADK_TOOL_SESSIONS_NONE;
+    assert_int_equal(adk_tool_new(small, &options, &tool, NULL), ADK_OK);
+    tool_says(tool, CALL("c0", "one"), "unknown argument \\\"session\\\"");
+    assert_int_equal(adk_tool_schema(tool, &text, NULL), ADK_OK);
+    assert_null(strstr(text, "session"));
+    adk_free(text);
+    adk_tool_free(tool);
+    assert_int_equal(adk_tool_new(small, NULL, &tool, NULL), ADK_OK);
+    assert_int_equal(adk_tool_schema(tool, &text, NULL), ADK_OK);
+    assert_non_null(strstr(text, "\"session\":{"));
+    adk_free(text);
+    assert_int_equal(adk_tool_session_schema(tool, &text, NULL), ADK_OK);
+    assert_non_null(strstr(text, "\"name\":\"sandbox_session\""));
+    adk_free(text);
+    adk_tool_free(tool);
+}
+
 /* ---- Python -------------------------------------------------------------------------------------------------------- */
 
 static adk_backend *python;
@@ -1027,6 +1121,9 @@ int main(void)
         cmocka_unit_test(test_host_forks),
         cmocka_unit_test(test_nothing_is_left),
         cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_tool),
+        cmocka_unit_test(test_tool_refuses),
+        cmocka_unit_test(test_tool_without_sessions),
         cmocka_unit_test_setup(test_python_state, begin_python),
         cmocka_unit_test(test_python_fork),
         cmocka_unit_test(test_python_errors),
