@@ -432,5 +432,5 @@ int adk_tool_session(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_e
     else
         answer = adk__tool_read_refusal(error);
     adk_error_free(error);
-    return answer == NULL ? adk__fail_nomem(ret_error) : adk__report_dump(answer, 0, ret_text_cstr, ret_error);
+    return answer == NULL ? adk__fail_nomem(ret_error) : adk__report_dump(answer, ret_text_cstr, ret_error);
 }
