@@ -340,7 +340,7 @@ static void check_limits(pid_t pid, uint32_t walls)
     if ((walls & ADK_WALL_MEMORY) == 0)
         return;
     /* What the worker had, the default of 64 MiB, what that costs; a sanitizer has terabytes of its own. */
-    assert_true(limit_of(pid, "Max data size") < (adk_test_sanitized() ? UINT64_MAX : UINT64_C(512) << 20));
+    assert_true(limit_of(pid, "Max data size") < (adk_test_sanitized() ? UINT64_MAX : UINT64_C(1) << 30));
     assert_true(limit_of(pid, "Max address space") != UINT64_MAX);
     assert_true(limit_of(pid, "Max stack size") <= 64 << 20);
 }
