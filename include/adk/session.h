@@ -133,7 +133,7 @@ ADK_API ADK_MUST_USE ADK_NONNULL(1, 2, 4) int adk_session_execute(adk_session *s
 
 /**
  * Forks a session: *ret_session is another with the same state. Both go on independently; the session must have been opened
- * with ADK_SESSION_FORKS, and its fork may be forked as well. Takes at most a second.
+ * with ADK_SESSION_FORKS, and its fork may be forked as well. Takes at most ten seconds: the more memory it has, the longer (docs/decisions/018).
  *
  * Ownership: the caller owns *ret_session and ends it with adk_session_close().
  * Threads:   any thread; not while a call is under way (ADK_E_BUSY).

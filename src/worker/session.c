@@ -22,7 +22,7 @@
 #include "core/result.h"
 #include "worker/runner.h"
 
-#define FORK_NS UINT64_C(1000000000)
+#define FORK_NS UINT64_C(10000000000) /* a large one takes its time, on a machine with much else to do */
 
 struct session {
     adk__sessions *family;
