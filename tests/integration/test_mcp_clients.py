@@ -38,11 +38,21 @@ class Sdk(adk.Case):
         self.assertEqual(seen["timeout"], ["timeout", "so far\n"])
         self.assertEqual(seen["progress"][0], 1)
         self.assertEqual(seen["bad"], [True, "text"])
-        self.assertEqual(seen["cancelled"][1], "hello\n")
-        self.assertLess(seen["cancelled"][0], 20 + adk.SLACK_SECONDS * 1000)
+        took, said = seen["cancelled"]
+        self.assertEqual(said, ["hello\n"])
+        self.assertLess(max(took), 20 + adk.SLACK_SECONDS * 1000)
+        if not os.environ.get("ADK_SANITIZED"):
+            self.assertLess(min(took), 20, "the machine may be busy once, not each time")
         self.assertEqual(seen["fifty"], ["hello\n"] * 50)
+        seconds, statuses = seen["at_once"]
+        self.assertEqual(statuses, ["timeout:so far\n"] * 50)
+        self.assertLess(seconds, 10 + adk.SLACK_SECONDS, "one after the other would be fifty")
+        broken, outcomes = seen["conform"]
+        self.assertEqual(broken, [])
+        self.assertEqual(outcomes, ["exited", "rejected", "trapped", "timed_out", "exited", "memory_limit"] + [None] * 6)
         self.assertEqual(seen["capabilities"], ["wasm"])
-        print("%s: cancelled, and the thread had run something else, after %.1f ms" % (revision, seen["cancelled"][0]))
+        print("%s: cancelled, and the thread had run something else, after %.1f ms; fifty of 1 s in %.1f s" %
+              (revision, min(took), seconds))
 
     def test_the_latest_revision(self):
         self.drive("auto", "2026-07-28")
