@@ -39,11 +39,14 @@
 #include "worker/calls.h"
 #include "worker/exchange.h"
 #include "worker/image.h"
+#include "worker/pages.h"
 #include "worker/protocol.h"
 #include "worker/walls.h"
 
-#define TICK_NS    500000
-#define SEED_BYTES 16
+#define TICK_NS          500000
+#define REHEARSAL_NS     ADK__NS_PER_S
+#define REHEARSAL_MAX_NS (2 * REHEARSAL_NS)
+#define SEED_BYTES       16
 
 static struct {
     int channel;
@@ -57,6 +60,7 @@ static struct {
     uint32_t call;                    /* of a session */
     volatile sig_atomic_t is_between; /* a session's calls: there is nothing to cancel */
     volatile sig_atomic_t is_waiting; /* for the next: what the timer ends is the process */
+    bool is_rehearsal;
 } child;
 
 /* ---- time ---------------------------------------------------------------------------------------------------------- */
@@ -67,6 +71,8 @@ static void on_tick(int signal)
     if (child.is_waiting)
         _exit(ADK__WORKER_EXPIRED);
     wasmtime_engine_increment_epoch(child.engine); /* an atomic addition */
+    if (child.is_rehearsal && adk__now_ns() > child.order.orders.soft_ns + REHEARSAL_MAX_NS)
+        _exit(EXIT_FAILURE);
 }
 
 static void on_cancel(int signal)
@@ -101,7 +107,7 @@ static int begin_time(adk__run *run)
     struct itimerspec due = {.it_interval = {0, TICK_NS}};
 
     adk__interrupt_begin(&run->interrupt, child.order.orders.soft_ns);
-    run->interrupt.waits = &child.head->waits;
+    run->interrupt.waits = child.is_rehearsal ? NULL : &child.head->waits;
     run->last_ns = child.order.orders.last_ns;
     due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
     return timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) == 0 ? 0 : errno;
@@ -236,6 +242,8 @@ static void close_order(adk__run *run)
 
 static _Noreturn void fail(int status, const adk_error *error)
 {
+    if (child.is_rehearsal)
+        _exit(EXIT_FAILURE);
     adk__exchange_fail(child.head, status, error);
     _exit(EXIT_SUCCESS);
 }
@@ -330,6 +338,10 @@ static void report(adk__run *run, int status, adk_error *error)
 {
     adk_result *result = run->result;
 
+    if (child.is_rehearsal && status == ADK_OK && result->outcome == ADK_OUTCOME_EXITED)
+        adk__pages_end_rehearsal();
+    if (child.is_rehearsal)
+        _exit(EXIT_FAILURE);
     if (status == ADK_OK) {
         atomic_store(&child.head->phase, ADK_PHASE_COLLECT);
         status = adk__files_out(run, &error);
@@ -575,12 +587,12 @@ static void begin_request(adk__run *run)
     run->host_calls = 0;
 }
 
-static bool resume(int channel, int fd, adk__run *run, const adk__shard *shard)
+/* `run` goes on with the order. */
+static bool resume(adk__run *run, const adk__shard *shard)
 {
     adk_error *error = NULL;
     int status = ADK_OK;
 
-    open_order(channel, fd);
     begin_request(run);
     take_budget(run);
     if (watch_time(run, shard->engine) != 0)
@@ -592,8 +604,10 @@ static bool resume(int channel, int fd, adk__run *run, const adk__shard *shard)
         (void)wasmtime_context_set_fuel(wasmtime_store_context(run->store), run->request->fuel);
     if (status != ADK_OK)
         fail(status, error);
-    seal();
-    publish_phase(NULL, ADK_PHASE_RUN);
+    if (!child.is_rehearsal) {
+        seal();
+        publish_phase(NULL, ADK_PHASE_RUN);
+    }
     run->ready_ns = adk__now_ns();
     child.load_ns = 0;
     return !adk__run_is_due(run, ADK_PHASE_INSTANTIATE);
@@ -611,11 +625,30 @@ bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
 
     if (adk__channel_receive_some(channel, 0, &order, sizeof(order), &size, &fd, &count) != 0)
         _exit(EXIT_FAILURE);
-    if (count == 1 && adk__worker_message_is(&order.message, size, ADK__WORKER_RUN))
-        return resume(channel, fd, run, shard);
+    if (count == 1 && adk__worker_message_is(&order.message, size, ADK__WORKER_RUN)) {
+        open_order(channel, fd);
+        return resume(run, shard);
+    }
     if (count == 0 && adk__worker_opening_is(&order.opening, size, ADK__WORKER_OPEN))
         return adk__calls_begin(channel, run, shard, &order.opening);
     _exit(EXIT_FAILURE);
+}
+
+bool adk__child_rehearse(adk__exchange_head *head, const adk__exchange_request *image, adk__run *run,
+                         const adk__shard *shard)
+{
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    child.is_rehearsal = true;
+    child.channel = -1;
+    child.head = head;
+    child.order = *image;
+    child.order.inputs_count = 0; /* they are there already */
+    child.order.orders.started_ns = adk__now_ns();
+    child.order.orders.soft_ns = child.order.orders.started_ns + REHEARSAL_NS;
+    return resume(run, shard);
 }
 
 /* ---- calls of a session -------------------------------------------------------------------------------------------- */

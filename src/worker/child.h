@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "wasm/run.h"
+#include "worker/exchange.h"
 
 /** Where ordinary modules run: in a pool of one slot, whose bounds are those of modules in process. */
 #define ADK__CHILD_SHARD UINT32_C(0)
@@ -19,6 +20,13 @@ _Noreturn void adk__child_run(int channel, adk__engines *engines, uint32_t flavo
  * where it is not to go on: its cause says why.
  */
 bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard);
+
+/**
+ * The same in a rehearsal (worker/pages.h): a run of the image's own request, with nobody to report to. Its end is
+ * adk__child_finish() as well.
+ */
+bool adk__child_rehearse(adk__exchange_head *head, const adk__exchange_request *image, adk__run *run,
+                         const adk__shard *shard);
 
 /** The end of a run that was resumed, with what adk__live() returned. */
 _Noreturn void adk__child_finish(adk__run *run, int status, adk_error *error);

@@ -35,6 +35,7 @@
 #include "worker/exchange.h"
 #include "worker/forks.h"
 #include "worker/image.h"
+#include "worker/pages.h"
 #include "worker/protocol.h"
 #include "worker/walls.h"
 
@@ -50,6 +51,8 @@ static struct {
     adk__engines engines;
     adk__shard *shard;
     adk__run *run;
+    adk__exchange_head *image_head;
+    adk__exchange_request image;
     bool is_child; /* this process is a fork, and a run */
 } worker;
 
@@ -157,6 +160,7 @@ static int get_ready(void)
     int failed;
 
     (void)adk__stack_has(ADK__RUN_STACK_BYTES); /* looks into /proc, once, while it is there */
+    adk__pages_begin();                           /* the same */
     worker.walls = adk__walls_enter(worker.channel);
     widen_descriptors();
     failed = adk__walls_drop();
@@ -202,13 +206,19 @@ int adk__worker_serve(int channel)
 /* In the guest's call, when the driver is where it wanted to be. */
 static bool at_checkpoint(void *data)
 {
+    const adk__wasi_memory *memory = &adk__wasi_call_of(worker.run->wasi)->memory;
     adk__run *run = data;
     int channel;
 
+    if (adk__pages_rehearse(memory->data, memory->size)) {
+        worker.is_child = true;
+        return adk__child_rehearse(worker.image_head, &worker.image, run, worker.shard);
+    }
     worker.walls |= adk__walls_measure();
     answer(true, NULL, 0);
     channel = adk__forks_serve(worker.channel);
     worker.is_child = true;
+    adk__pages_touch();
     return adk__child_resume(channel, run, worker.shard);
 }
 
@@ -280,8 +290,6 @@ static int warm(const adk__exchange_request *image, adk_error **ret_error)
 
 int adk__worker_warm(int channel)
 {
-    adk__exchange_request image;
-    adk__exchange_head *head;
     adk_error *error = NULL;
     int failed;
     int status;
@@ -291,10 +299,10 @@ int adk__worker_warm(int channel)
     failed = get_ready();
     if (failed)
         return failed;
-    head = adk__exchange_map_image(worker.fds[ADK__WORKER_IMAGE_EXCHANGE]);
-    if (head == NULL || !adk__exchange_read_request(head, &image))
+    worker.image_head = adk__exchange_map_image(worker.fds[ADK__WORKER_IMAGE_EXCHANGE]);
+    if (worker.image_head == NULL || !adk__exchange_read_request(worker.image_head, &worker.image))
         return cannot("the image makes no sense", 0);
-    status = warm(&image, &error);
+    status = warm(&worker.image, &error);
     if (worker.is_child)
         adk__child_finish(worker.run, status, error);
     return status == ADK_OK ? cannot_warm(worker.run->result) : cannot_because(error);

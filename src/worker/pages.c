@@ -1,0 +1,222 @@
+/*
+ * Theory of operation. After a fork each page is shared with the worker until somebody writes to it; then it is copied, and
+ * most of what a short program takes is that. Which pages those will be hardly depends on the program. So when the image is
+ * warm a *rehearsal* runs a program of ours in a fork, compares its memory with what it was before, and leaves a list. A
+ * run's child asks for copies of these pages while it waits for its order, when nobody waits for it.
+ *
+ * No byte of a run goes into the list: a rehearsal knows no request, and what it hands over is in pages that no run has. A
+ * rehearsal that fails leaves an empty list, and pages are copied when they are written to.
+ */
+#include "worker/pages.h"
+
+#include <errno.h>
+#include <link.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define PAGE        ((uintptr_t)4096)
+#define STACK_BYTES (8 * PAGE)
+#define REGIONS_MAX 64
+#define COPIES_MAX  ((size_t)512 << 20)
+#define RANGES_MAX  1000
+
+struct range {
+    uint8_t *at;
+    size_t size;
+};
+
+struct list {
+    size_t count;
+    struct range ranges[RANGES_MAX];
+};
+
+/* The sanitizers keep memory of their own between variables, and would object to its being copied. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CAN_REHEARSE false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CAN_REHEARSE false
+#endif
+#endif
+#ifndef CAN_REHEARSE
+#define CAN_REHEARSE true
+#endif
+
+static uintptr_t heap;
+static struct list known;
+static struct {
+    struct list *list; /* shared with the worker */
+    struct range regions[REGIONS_MAX];
+    size_t count;
+    uint8_t *copies;
+} rehearsal;
+
+void adk__pages_begin(void)
+{
+    ADK_AUTO_FCLOSE FILE *maps = fopen("/proc/self/maps", "re");
+    char line[512];
+
+    heap = (uintptr_t)sbrk(0);
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
+        if (strstr(line, "[heap]") != NULL)
+            heap = (uintptr_t)strtoull(line, NULL, 16);
+    }
+}
+
+/* ---- where writes go ----------------------------------------------------------------------------------------------- */
+
+static void add_region(uintptr_t begin, uintptr_t end)
+{
+    begin &= ~(PAGE - 1);
+    end = (end + PAGE - 1) & ~(PAGE - 1);
+    if (begin < end && rehearsal.count < REGIONS_MAX)
+        rehearsal.regions[rehearsal.count++] = (struct range){(uint8_t *)begin, end - begin}; /* NOLINT: an address */
+}
+
+/* The program's data, and each library's. */
+static int add_data(struct dl_phdr_info *info, size_t size, void *data)
+{
+    (void)size;
+    (void)data;
+    for (size_t i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
+
+        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) != 0)
+            add_region(begin, begin + segment->p_memsz);
+    }
+    return 0;
+}
+
+/* What a thread has, below its pointer and above it. */
+static void add_thread(void)
+{
+    uintptr_t page = (uintptr_t)__builtin_thread_pointer() & ~(PAGE - 1);
+
+    for (uintptr_t at = page - PAGE; at <= page; at += PAGE) {
+        if (madvise((void *)at, PAGE, MADV_POPULATE_READ) == 0) /* NOLINT: it is there */
+            add_region(at, at + PAGE);
+    }
+}
+
+static void find_regions(void *memory, size_t size)
+{
+    rehearsal.count = 0;
+    add_region((uintptr_t)memory, (uintptr_t)memory + size);
+    add_region(heap, (uintptr_t)sbrk(0));
+    (void)dl_iterate_phdr(add_data, NULL);
+    add_thread();
+}
+
+/* ---- the rehearsal ------------------------------------------------------------------------------------------------- */
+
+static bool copy_regions(void)
+{
+    size_t size = 0;
+    uint8_t *to;
+
+    for (size_t i = 0; i < rehearsal.count; i++)
+        size += rehearsal.regions[i].size;
+    if (size > COPIES_MAX)
+        return false;
+    to = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (to == MAP_FAILED)
+        return false;
+    rehearsal.copies = to;
+    for (size_t i = 0; i < rehearsal.count; i++) {
+        memcpy(to, rehearsal.regions[i].at, rehearsal.regions[i].size);
+        to += rehearsal.regions[i].size;
+    }
+    return true;
+}
+
+/* Takes the list that the rehearsal has left; what no run shall have is given back first. */
+static void take_list(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS && rehearsal.list->count <= RANGES_MAX)
+        known = *rehearsal.list;
+    (void)munmap(rehearsal.list, sizeof(*rehearsal.list));
+    rehearsal.list = NULL;
+}
+
+bool adk__pages_rehearse(void *memory, size_t size)
+{
+    pid_t pid;
+
+    if (!CAN_REHEARSE)
+        return false;
+    rehearsal.list = mmap(NULL, sizeof(*rehearsal.list), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (rehearsal.list == MAP_FAILED)
+        return false;
+    find_regions(memory, size);
+    pid = fork();
+    if (pid == 0) {
+        if (!copy_regions())
+            _exit(EXIT_FAILURE);
+        return true;
+    }
+    if (pid > 0) {
+        take_list(pid);
+    } else {
+        (void)munmap(rehearsal.list, sizeof(*rehearsal.list));
+        rehearsal.list = NULL;
+    }
+    return false;
+}
+
+static void add_page(struct list *list, uint8_t *page)
+{
+    struct range *last = list->count == 0 ? NULL : &list->ranges[list->count - 1];
+
+    if (last != NULL && last->at + last->size == page)
+        last->size += PAGE;
+    else if (list->count < RANGES_MAX)
+        list->ranges[list->count++] = (struct range){page, PAGE};
+}
+
+_Noreturn void adk__pages_end_rehearsal(void)
+{
+    const uint8_t *copy = rehearsal.copies;
+
+    for (size_t i = 0; i < rehearsal.count; i++) {
+        const struct range *region = &rehearsal.regions[i];
+
+        for (size_t at = 0; at < region->size; at += PAGE, copy += PAGE) {
+            if (memcmp(region->at + at, copy, PAGE) != 0)
+                add_page(rehearsal.list, region->at + at);
+        }
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* ---- runs ---------------------------------------------------------------------------------------------------------- */
+
+/* A kernel that knows no such advice (before 5.14) is asked once. */
+void adk__pages_touch(void)
+{
+    uint8_t *stack = (uint8_t *)((uintptr_t)__builtin_frame_address(0) & ~(PAGE - 1)); /* NOLINT: an address */
+
+    for (size_t i = 0; i < known.count; i++) {
+        if (madvise(known.ranges[i].at, known.ranges[i].size, MADV_POPULATE_WRITE) != 0 && errno == EINVAL)
+            return;
+    }
+    (void)madvise(stack - STACK_BYTES, 2 * STACK_BYTES, MADV_POPULATE_WRITE);
+}
