@@ -507,7 +507,7 @@ static int put_order(adk__vfs *vfs)
     const adk_request *request = &child.order.request;
     adk__buf args = ADK__BUF_INIT(SIZE_MAX / 2);
     adk__buf env = ADK__BUF_INIT(SIZE_MAX / 2);
-    int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), ADK__CHECKPOINT_DIR + 1, strlen(ADK__CHECKPOINT_DIR) - 1);
+    int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), &ADK__CHECKPOINT_DIR[1], strlen(ADK__CHECKPOINT_DIR) - 1);
 
     if (!failed)
         failed = add_seed(request, &args);

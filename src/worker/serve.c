@@ -283,7 +283,7 @@ static int warm(const adk__exchange_request *image, adk_error **ret_error)
     setup = adk__wasi_setup_of(worker.run->wasi);
     setup->checkpoint = at_checkpoint;
     setup->checkpoint_data = worker.run;
-    setup->checkpoint_path = ADK__CHECKPOINT_PATH + 1;
+    setup->checkpoint_path = &ADK__CHECKPOINT_PATH[1];
     return adk__live(worker.orders.entry, worker.run, module, worker.shard, pre,
                      wasmtime_store_new(worker.shard->engine, worker.run, NULL), ret_error);
 }
