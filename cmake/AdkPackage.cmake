@@ -79,7 +79,10 @@ install(TARGETS adk_sandbox_shared EXPORT adk-sandbox-targets LIBRARY DESTINATIO
 install(FILES ${adk_static} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES docs/report.schema.json DESTINATION ${CMAKE_INSTALL_DATADIR}/adk-sandbox)
 install(FILES README.md CHANGELOG.md SECURITY.md LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES examples/minimal.c examples/files.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+# What README leads to, in the places where its links look for it.
+install(FILES docs/guide.md docs/hosts.md docs/from-rust.md docs/runtimes.md docs/report.schema.json
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN CMakeLists.txt EXCLUDE)
 
 # ---- what the command knows of itself: completion, manual -------------------------------------------------------------
 

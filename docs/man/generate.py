@@ -22,7 +22,8 @@ class Wrong(Exception):
 # ---- roff ------------------------------------------------------------------------------------------------------------
 
 def plain(text):
-    """Text as roff: nothing in it is a command."""
+    """Text as roff: nothing in it is a command, and nothing needs more than ASCII, which is all that some terminals have."""
+    text = text.replace("\u2026", "...")
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("^", "\\(ha").replace("~", "\\(ti")
     return text.replace("'", "\\(aq").replace("`", "\\(ga")
 

@@ -225,7 +225,7 @@ static void put_zsh_operands(const struct cli_command *commands, size_t count, c
         (void)fputs(")'\n", out);
         break;
     default:
-        (void)fputs("            ':: :'\n", out);
+        (void)fputs("            && return\n", out); /* options alone */
     }
 }
 

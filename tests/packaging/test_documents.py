@@ -4,10 +4,14 @@ What commands and options there are is read from the command's own --help, which
 """
 import os
 import pathlib
+import pty
 import re
+import select
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -70,9 +74,11 @@ class Manual(unittest.TestCase):
         if not shutil.which("man"):
             self.skipTest("man is missing (Debian: man-db)")
         for page in self.pages():
-            done = run("man", "--warnings", "-E", "UTF-8", "-l", page, env=dict(os.environ, LC_ALL="C.UTF-8", MANWIDTH="80"))
-            self.assertEqual((done.returncode, done.stderr), (0, ""), page)
-            self.assertIn("NAME", done.stdout)
+            for encoding, locale in (("UTF-8", "C.UTF-8"), ("ascii", "C")):
+                done = run("man", "--warnings", "-E", encoding, "-l", page,
+                           env=dict(os.environ, LC_ALL=locale, MANWIDTH="80"))
+                self.assertEqual((done.returncode, done.stderr), (0, ""), page)
+                self.assertIn("NAME", done.stdout)
 
     def test_mandoc(self):
         if not shutil.which("mandoc"):
@@ -92,6 +98,35 @@ class Manual(unittest.TestCase):
                 source.write_text(text.replace(old, new), encoding="utf-8")
                 done = run(*GENERATE, "command", MADE / "completion.json", source, "", pathlib.Path(work, "page"))
                 self.assertEqual((done.returncode, done.stderr), (1, "generate.py: %s\n" % wrong))
+
+
+class Terminal:
+    """An interactive program on a terminal."""
+
+    def __init__(self, *command, **options):
+        self.seen = b""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(options["cwd"])
+            os.execvpe(command[0], command, options["env"])
+
+    def close(self):
+        os.close(self.fd)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def until(self, mark, seconds=60):
+        """What appears before the mark."""
+        end = time.monotonic() + seconds
+        while mark not in self.seen:
+            if not select.select([self.fd], [], [], max(0, end - time.monotonic()))[0]:
+                raise AssertionError("%r did not appear, but %r" % (mark, self.seen[-2000:]))
+            self.seen += os.read(self.fd, 65536)
+        before, self.seen = self.seen.split(mark, 1)
+        return before.decode()
 
 
 class Completion(unittest.TestCase):
@@ -157,6 +192,27 @@ class Completion(unittest.TestCase):
         done = run("zsh", "-fc", 'autoload -U compinit; compinit -u -D; source "$1"; whence -w _adk_sandbox', "zsh",
                    MADE / "completion.zsh", env=dict(os.environ, HOME=self.work))
         self.assertEqual((done.stdout, done.stderr), ("_adk_sandbox: function\n", ""))
+
+    def test_zsh_on_a_terminal(self):
+        """The tabulator key makes of a line what it shall; ^X shows the line and empties it."""
+        if not shutil.which("zsh"):
+            self.skipTest("zsh is missing (Debian: zsh)")
+        zsh = Terminal("zsh", "-f", "-i", cwd=self.work, env={"HOME": self.work, "PATH": os.environ["PATH"], "TERM": "dumb"})
+        self.addCleanup(zsh.close)
+        zsh.type("PS1=; unsetopt prompt_cr prompt_sp; autoload -U compinit; compinit -u -D; source '%s'; "
+                 "show() { print -r -- \"<${BUFFER}>\"; BUFFER=; }; zle -N show; bindkey '^X' show; print re''ady\n"
+                 % (MADE / "completion.zsh"))
+        zsh.until(b"ready\r\n")
+        for typed, made in [("doc", "doctor "), ("run --out-m", "run --out-max="), ("run -l py", "run -l python "),
+                            ("run --output-policy=s", "run --output-policy=stop "), ("runtime inst", "runtime install "),
+                            ("completion fi", "completion fish "), ("help capa", "help capabilities "),
+                            ("run -i data\\ o", "run -i data\\ one.csv "), ("run -f /x=data\\ t", "run -f /x=data\\ two.csv "),
+                            ("run --timeout=5s --mem", "run --timeout=5s --memory="), ("mcp --max-f", "mcp --max-files="),
+                            ("doctor --j", "doctor --json "), ("capabilities --j", "capabilities --json "),
+                            ("run guest.wasm --js", "run guest.wasm --js"), ("doctor x", "doctor x")]:
+            zsh.type("adk-sandbox %s\t\x18" % typed)
+            zsh.until(b"<")
+            self.assertEqual(zsh.until(b">\r\n"), "adk-sandbox " + made, typed)
 
     def test_errors(self):
         for words, message in [((), "for which shell? One of bash, zsh, fish, or json"),

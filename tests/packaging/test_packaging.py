@@ -90,7 +90,9 @@ class Packaging(unittest.TestCase):
                   LIBDIR + "/cmake/adk-sandbox/adk-sandbox-config.cmake", "share/man/man1/adk-sandbox.1",
                   "share/man/man3/adk_sandbox.3", "share/man/man3/adk_backend_execute.3",
                   "share/bash-completion/completions/adk-sandbox", "share/zsh/site-functions/_adk-sandbox",
-                  "share/fish/vendor_completions.d/adk-sandbox.fish", "share/doc/adk-sandbox/README.md"}
+                  "share/fish/vendor_completions.d/adk-sandbox.fish", "share/doc/adk-sandbox/README.md",
+                  "share/doc/adk-sandbox/docs/guide.md", "share/doc/adk-sandbox/examples/minimal.c",
+                  "share/doc/adk-sandbox/examples/hello.wat"}
         self.assertEqual(wanted - set(self.installed), set())
         headers = {"include/adk/" + path.name for path in (ROOT / "include" / "adk").glob("*.h")}
         self.assertEqual({name for name in self.installed if name.startswith("include/")}, headers)
