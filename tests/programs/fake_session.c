@@ -88,7 +88,9 @@ static void play(int channel)
 
         if (adk__channel_receive_some(channel, 0, &order, sizeof(order), &size, &fd, &count) != 0)
             _exit(0);
-        if (order.message.word == ADK__WORKER_CALL)
+        if (order.opening.word == ADK__WORKER_FORK)
+            (void)close(fd);
+        else if (order.message.word == ADK__WORKER_CALL)
             answer(channel, fd, order.message.call);
         else if (order.opening.word != ADK__WORKER_OPEN || is("opens-never"))
             wait_for_ever();
@@ -98,37 +100,52 @@ static void play(int channel)
     }
 }
 
-/* One child after the other: those that are asked for meanwhile wait. */
+/* As a worker does; waits for the child. What is asked for meanwhile: branches are refused, seats come to nothing. */
+static void attend(pid_t pid, int news)
+{
+    adk__worker_message end = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_ENDED};
+    const adk__worker_message start = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_STARTED};
+    int pidfd = pidfd_open(pid, 0);
+    struct pollfd what[] = {{pidfd, POLLIN, 0}, {CHANNEL, POLLIN, 0}};
+    int status = 0;
+
+    (void)adk__channel_send(news, &start, sizeof(start), &pidfd, 1);
+    while (poll(what, 2, -1) > 0 && what[0].revents == 0) {
+        adk__worker_message message;
+        int fds[ADK__WORKER_SEAT_FDS];
+        size_t size = 0;
+
+        if (adk__channel_receive(CHANNEL, 0, &message, sizeof(message), &size, fds, ADK__WORKER_SEAT_FDS) != 0)
+            _exit(0);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+    }
+    (void)close(pidfd);
+    (void)waitpid(pid, &status, 0);
+    end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    end.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    (void)adk__channel_send(news, &end, sizeof(end), NULL, 0);
+}
+
 static void serve(void)
 {
     for (;;) {
         adk__worker_message message = {.word = 0};
-        adk__worker_message start = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_STARTED};
-        adk__worker_message end = {.magic = ADK__WORKER_MAGIC, .word = ADK__WORKER_ENDED};
         int fds[ADK__WORKER_SEAT_FDS];
         size_t size = 0;
-        int status = 0;
-        int pidfd;
         pid_t pid;
 
         if (adk__channel_receive(CHANNEL, 0, &message, sizeof(message), &size, fds, ADK__WORKER_SEAT_FDS) != 0)
             _exit(0);
-        pid = message.word == ADK__WORKER_SEAT ? fork() : -1;
+        pid = fork();
         if (pid == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
             (void)close(fds[ADK__WORKER_SEAT_NEWS]);
             play(fds[ADK__WORKER_SEAT_RUN]);
         }
         (void)close(fds[ADK__WORKER_SEAT_RUN]);
-        if (pid > 0) {
-            pidfd = pidfd_open(pid, 0);
-            (void)adk__channel_send(fds[ADK__WORKER_SEAT_NEWS], &start, sizeof(start), &pidfd, 1);
-            (void)close(pidfd);
-            (void)waitpid(pid, &status, 0);
-            end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-            end.exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-            (void)adk__channel_send(fds[ADK__WORKER_SEAT_NEWS], &end, sizeof(end), NULL, 0);
-        }
+        if (pid > 0)
+            attend(pid, fds[ADK__WORKER_SEAT_NEWS]);
         (void)close(fds[ADK__WORKER_SEAT_NEWS]);
     }
 }

@@ -4,6 +4,7 @@
  */
 #include "worker.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -180,6 +181,11 @@ static struct answer count(adk_session *session)
     memcpy(answer.rest, (const uint8_t *)head.data + 17, head.size - 17);
     expect_exit(result, 0);
     return answer;
+}
+
+static int count_char(adk_session *session)
+{
+    return count(session).count;
 }
 
 static adk_session_info describe(adk_session *session)
@@ -743,6 +749,80 @@ static void test_nothing_is_left(void **state)
     adk_backend_free(backend);
 }
 
+/* ---- processes ----------------------------------------------------------------------------------------------------- */
+
+#define FAMILY_MAX 64
+
+static pid_t parent_of(const char *name)
+{
+    char path[300];
+    char line[512] = "";
+    const char *after;
+    int parent = 0;
+    char state = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "/proc/%s/stat", name);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fgets(line, sizeof(line), file) == NULL)
+        line[0] = '\0';
+    (void)fclose(file);
+    after = strrchr(line, ')'); /* the name may itself have one */
+    return after != NULL && sscanf(after, ") %c %d", &state, &parent) == 2 ? parent : 0;
+}
+
+/* Appends the processes that descend from `pids[from]` and those behind it, level by level. */
+static size_t add_descendants(pid_t pids[FAMILY_MAX], size_t from, size_t count)
+{
+    for (size_t i = from; i < count; i++) {
+        DIR *dir = opendir("/proc");
+        const struct dirent *entry;
+
+        assert_non_null(dir);
+        while ((entry = readdir(dir)) != NULL) {
+            if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || parent_of(entry->d_name) != pids[i])
+                continue;
+            assert_true(count < FAMILY_MAX);
+            pids[count++] = (pid_t)strtol(entry->d_name, NULL, 10);
+        }
+        (void)closedir(dir);
+    }
+    return count;
+}
+
+/* A host that is killed takes its sessions and their branches with it. */
+static void test_host_dies(void **state)
+{
+    pid_t pids[FAMILY_MAX];
+    size_t count;
+    int ready[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pids[0] = fork();
+    if (pids[0] == 0) {
+        adk_session *session = open_session(new_small());
+        adk_session *branch = fork_session(session);
+
+        if (count_char(session) != 'A' || count_char(branch) != 'A' || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    count = add_descendants(pids, 0, 1);
+    assert_true(count >= 4); /* the worker, the session, its branch */
+    assert_int_equal(kill(pids[0], SIGKILL), 0);
+    assert_int_equal(waitpid(pids[0], NULL, 0), pids[0]);
+    for (size_t i = 1; i < count; i++)
+        assert_true(adk_test_gone(pids[i]));
+}
+
 /* ---- streams ------------------------------------------------------------------------------------------------------- */
 
 static int append(void *data, adk_bytes bytes)
@@ -1120,6 +1200,7 @@ int main(void)
         cmocka_unit_test(test_worker_dies),
         cmocka_unit_test(test_host_forks),
         cmocka_unit_test(test_nothing_is_left),
+        cmocka_unit_test(test_host_dies),
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_tool),
         cmocka_unit_test(test_tool_refuses),

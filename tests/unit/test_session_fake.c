@@ -194,7 +194,7 @@ static void test_no_branch(void **state)
     adk_result_free(result);
     assert_int_equal(adk_session_fork(session, &branch, &error), ADK_E_UNAVAILABLE);
     assert_null(branch);
-    assert_bytes_have(adk_bytes_from_cstr(adk_error_message_cstr(error)), "fork");
+    assert_bytes_have(adk_bytes_from_cstr(adk_error_message_cstr(error)), "could not be forked");
     adk_error_free(error);
     assert_int_equal(end_of(session), ADK_SESSION_END_NONE);
     adk_session_close(session);
