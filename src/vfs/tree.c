@@ -268,6 +268,11 @@ void adk__vfs_mark(adk__vfs *vfs)
     vfs->era++;
 }
 
+void adk__vfs_own(adk__vfs *vfs)
+{
+    vfs->own_before = ++vfs->era;
+}
+
 void adk__vfs_lift_limits(adk__vfs *vfs)
 {
     vfs->lifted = true;

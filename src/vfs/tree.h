@@ -126,7 +126,8 @@ struct adk__vfs {
     uint64_t inodes;
     uint64_t next_ino;
     uint64_t era;
-    int cause; /* why the last adk__vfs_alloc() returned NULL */
+    uint64_t own_before; /* what was last changed in an era before this is the host's own, see adk__vfs_own() */
+    int cause;           /* why the last adk__vfs_alloc() returned NULL */
     bool lifted;
     adk__vfs_inode *root;
     struct adk__vfs_lone *lones;                 /* memory.c */

@@ -124,6 +124,9 @@ void adk__vfs_usage(const adk__vfs *vfs, uint64_t *ret_bytes, uint64_t *ret_inod
 /** From here on `changed` means changed since now: the host calls it when the initial content is complete. */
 void adk__vfs_mark(adk__vfs *vfs);
 
+/** What is in the tree now is the host's own: adk__vfs_walk() passes it over for as long as it stays unchanged. */
+void adk__vfs_own(adk__vfs *vfs);
+
 /**
  * Lifts quotas and budget for good, so that a host that collects results is not refused memory by what the guest has
  * used up. What was charged till now stays charged until the vfs is freed.

@@ -44,7 +44,7 @@ static int visit_child(walk *w, const adk__vfs_child *child)
     if (r < 0)
         return r;
     memcpy(w->path + top->path_size, child->name, child->name_size);
-    if (!w->changed_only || inode->era == inode->vfs->era) {
+    if (w->changed_only ? inode->era == inode->vfs->era : inode->era >= inode->vfs->own_before) {
         r = w->visit(w->data, w->path, path_size, inode);
         if (r != 0)
             return r;

@@ -543,6 +543,7 @@ static int put_tree(adk__run *run, adk_error **ret_error)
 
     if (status != ADK_OK || vfs == NULL)
         return status;
+    adk__vfs_own(vfs); /* the image's: a run that asks for everything gets what is its own */
     failed = put_order(vfs);
     if (failed == -ENOSPC)
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
