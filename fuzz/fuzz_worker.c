@@ -42,7 +42,7 @@ static void hear_job(const uint8_t *data, size_t size)
 
     if (adk__worker_job_problem(message, size) == NULL) {
         memcpy(&job, message, sizeof(job));
-        demand(size == sizeof(job) && job.source_bytes > 0 && job.source_bytes <= ADK_CODE_MAX_BYTES);
+        demand(size == sizeof(job) && job.source_bytes > 0 && job.source_bytes <= adk__source_max_bytes(job.flavour));
     }
     free(message);
 }

@@ -503,7 +503,7 @@ static int get_from_all(adk__cache *cache, const adk__cache_wish *wish, const ad
     int status = ADK_OK;
 
     *ret_state = ADK_CACHE_MISS;
-    adk__source_check_size(wish->code, ret_refusal);
+    adk__source_check_size(wish->code, wish->flavour, ret_refusal);
     (void)pthread_mutex_lock(&cache->mutex);
     done = ret_refusal->reason != ADK_REASON_NONE;
     while (!done && (entry = find(cache, wish, key, &collision)) != NULL) {

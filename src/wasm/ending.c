@@ -50,10 +50,13 @@ static const char *trap_kind(uint8_t code)
 
 const char *adk__ending_kind(const char *word, size_t size)
 {
+    static const char *const others[] = {"host", "uncaught_exception"};
     size_t length = strnlen(word, size);
 
-    if (length == strlen("host") && memcmp(word, "host", length) == 0)
-        return "host";
+    for (size_t i = 0; i < ADK_COUNT(others); i++) {
+        if (length == strlen(others[i]) && memcmp(word, others[i], length) == 0)
+            return others[i];
+    }
     for (size_t i = 0; i < ADK_COUNT(trap_kinds); i++) {
         if (strlen(trap_kinds[i].kind) == length && memcmp(trap_kinds[i].kind, word, length) == 0)
             return trap_kinds[i].kind;
@@ -208,6 +211,15 @@ static int end_by_trap(adk__run *run, uint8_t trap, const wasmtime_error_t *erro
     return adk__result_message(result, "%.*s", (int)result->trap_message.size, (const char *)result->trap_message.data);
 }
 
+/* What no function of the guest's caught, of those few modules that may throw. */
+static int end_by_exception(adk__run *run, const wasmtime_error_t *error)
+{
+    (void)end(run->result, ADK_OUTCOME_TRAPPED, run->phase);
+    if (set_trap(run, "uncaught_exception", error) != ADK_OK)
+        return ADK_E_NOMEM;
+    return adk__result_message(run->result, "an exception that nothing caught");
+}
+
 int adk__ending_set(adk__run *run, wasmtime_error_t *error, adk_error **ret_error)
 {
     uint8_t trap = 0;
@@ -225,6 +237,8 @@ int adk__ending_set(adk__run *run, wasmtime_error_t *error, adk_error **ret_erro
         } else if (kind == ADK_ENGINE_TEXT && run->budget.last_growth_refused) {
             (void)end(run->result, ADK_OUTCOME_MEMORY_LIMIT, run->phase); /* the module's own minimum */
             status = memory_message(run);
+        } else if (kind == ADK_ENGINE_TEXT && (run->module->flavour & ADK__FLAVOUR_INSTALLED) != 0) {
+            status = end_by_exception(run, error);
         } else {
             return adk__engine_fail(ret_error, ADK_E_SYSTEM, "run a module", error);
         }

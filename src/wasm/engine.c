@@ -64,7 +64,7 @@ uint32_t adk__flavour_of(const adk_request *request)
     return flavour;
 }
 
-/* Which features modules may use is decided in adk_engine_new(). */
+/* Which features modules may use is decided in adk_engine_new(), but for installed runtimes. */
 static wasm_config_t *new_config(uint32_t flavour, bool is_narrow)
 {
     wasm_config_t *config = wasm_config_new();
@@ -83,6 +83,40 @@ static wasm_config_t *new_config(uint32_t flavour, bool is_narrow)
     return config;
 }
 
+/* The base, exceptions, and what these are made of: objects that the engine counts. */
+static void set_features_of_installed(wasm_config_t *config)
+{
+    wasmtime_config_wasm_threads_set(config, false);
+    wasmtime_config_wasm_tail_call_set(config, false);
+    wasmtime_config_wasm_function_references_set(config, false);
+    wasmtime_config_wasm_gc_set(config, false);
+    wasmtime_config_wasm_relaxed_simd_set(config, false);
+    wasmtime_config_wasm_multi_memory_set(config, false);
+    wasmtime_config_wasm_memory64_set(config, false);
+    wasmtime_config_wasm_exceptions_set(config, true);
+    wasmtime_config_gc_support_set(config, true);
+}
+
+/*
+ * Takes `config` and `trial`, which are the same. The C API's own function ends the process where an engine cannot be made:
+ * so one is made of `trial` first, by way of the shim, which reports what is wrong.
+ */
+static wasmtime_error_t *new_engine_for_installed(wasm_config_t *config, wasm_config_t *trial,
+                                                  wasm_engine_t **ret_engine)
+{
+    wasm_engine_t *first = NULL;
+    wasmtime_error_t *error = adk_engine_new(trial, &first);
+
+    if (error != NULL) {
+        wasm_config_delete(config);
+        return error;
+    }
+    wasm_engine_delete(first);
+    set_features_of_installed(config);
+    *ret_engine = wasm_engine_new_with_config(config);
+    return NULL;
+}
+
 int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, bool is_parallel, wasm_engine_t **ret_engine,
                               adk_error **ret_error)
 {
@@ -90,7 +124,10 @@ int adk__engine_for_compiling(uint32_t flavour, bool is_narrow, bool is_parallel
     wasmtime_error_t *error;
 
     wasmtime_config_parallel_compilation_set(config, is_parallel);
-    error = adk_engine_new(config, ret_engine);
+    if ((flavour & ADK__FLAVOUR_INSTALLED) != 0)
+        error = new_engine_for_installed(config, new_config(flavour, is_narrow), ret_engine);
+    else
+        error = adk_engine_new(config, ret_engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 
@@ -138,7 +175,10 @@ static int new_engine(const adk__engines *engines, uint32_t flavour, uint32_t sl
     shard->slots = 0;
     config = new_config(flavour, engines->is_narrow);
     set_stack(config, engines->options);
-    error = adk_engine_new(config, &shard->engine);
+    if ((flavour & ADK__FLAVOUR_INSTALLED) != 0)
+        error = new_engine_for_installed(config, new_config(flavour, engines->is_narrow), &shard->engine);
+    else
+        error = adk_engine_new(config, &shard->engine);
     return error == NULL ? ADK_OK : adk__engine_fail(ret_error, ADK_E_SYSTEM, "make the engine", error);
 }
 
@@ -158,7 +198,8 @@ static int new_shard(const adk__engines *engines, uint32_t flavour, uint32_t ind
                      adk_error **ret_error)
 {
     ADK_AUTO(free_shard) adk__shard *shard = adk__lines_new(sizeof(*shard));
-    uint32_t slots = index == adk__engines_spare(engines) ? 0 : engines->slots;
+    bool is_pooled = index != adk__engines_spare(engines) && (flavour & ADK__FLAVOUR_INSTALLED) == 0;
+    uint32_t slots = is_pooled ? engines->slots : 0;
     int status;
 
     if (shard == NULL)

@@ -23,10 +23,12 @@
 enum {
     ADK__FLAVOUR_FUEL = 1u << 0,
     ADK__FLAVOUR_DETERMINISTIC = 1u << 1,
-    ADK__FLAVOURS = 4,
+    ADK__FLAVOUR_INSTALLED =
+        1u << 2, /* an installed runtime that needs more than guests may have: docs/decisions/019 */
+    ADK__FLAVOURS = 8,
 };
 
-/** The flavour that a request needs. */
+/** The flavour that a request needs: never that of installed runtimes. */
 uint32_t adk__flavour_of(const adk_request *request);
 
 /** CPUs beyond this share shards. */

@@ -9,6 +9,25 @@
 #include "core/result.h"
 #include "wasm/ending.h"
 
+/* The entry of an installed runtime, which returns its exit code. An error's box and a trap's are alike (engine/src). */
+static wasmtime_error_t *call_for_code(const char *entry, adk__run *run, const wasmtime_instance_t *instance)
+{
+    wasmtime_context_t *context = wasmtime_store_context(run->store);
+    wasm_trap_t *trap = NULL;
+    wasmtime_error_t *error;
+    wasmtime_extern_t found;
+    wasmtime_val_t code;
+
+    if (!wasmtime_instance_export_get(context, instance, entry, strlen(entry), &found))
+        return adk_engine_call(run->store, instance, entry, strlen(entry)); /* that has words for it */
+    error = wasmtime_func_call(context, &found.of.func, NULL, 0, &code, 1, &trap);
+    if (error == NULL && trap == NULL && run->cause == ADK__CAUSE_NONE) {
+        run->exit_code = (uint32_t)code.of.i32;
+        adk__run_stop(run, ADK__CAUSE_EXIT, ADK_PHASE_RUN);
+    }
+    return error == NULL ? (wasmtime_error_t *)trap : error;
+}
+
 /* NULL, or the engine's error. */
 static wasmtime_error_t *enter(const char *entry, adk__run *run, const adk__module *module,
                                const wasmtime_instance_pre_t *pre, uint64_t start_ns)
@@ -25,7 +44,9 @@ static wasmtime_error_t *enter(const char *entry, adk__run *run, const adk__modu
     adk__run_enter(run, ADK_PHASE_RUN);
     if (module->has_initialize)
         error = adk_engine_call(run->store, &instance, "_initialize", strlen("_initialize"));
-    if (error == NULL && module->has_entry)
+    if (error == NULL && module->gives_code)
+        error = call_for_code(entry, run, &instance);
+    else if (error == NULL && module->has_entry)
         error = adk_engine_call(run->store, &instance, entry, strlen(entry));
     run->result->usage.run_ns = adk__now_ns() - run->ready_ns;
     return error;

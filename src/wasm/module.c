@@ -108,8 +108,9 @@ static bool check_import(void *data, const char *module, size_t module_size, con
     return has > 0;
 }
 
-/* Returns whether there is a function () -> () of that name. *ret_other says that something else bears it. */
-static bool has_entry(const wasmtime_module_t *module, const char *name, adk__refusal *refusal, adk__buf *ret_other)
+/* Returns whether there is a function of that type and name. *ret_other says that something else bears it. */
+static bool has_function(const wasmtime_module_t *module, const char *wanted, const char *name, adk__refusal *refusal,
+                         adk__buf *ret_other)
 {
     wasm_byte_vec_t type;
     wasmtime_error_t *error = adk_engine_export_type(module, name, strlen(name), &type);
@@ -119,7 +120,7 @@ static bool has_entry(const wasmtime_module_t *module, const char *name, adk__re
         wasmtime_error_delete(error);
         return false;
     }
-    has = type.size == 6 && memcmp(type.data, "()->()", 6) == 0;
+    has = type.size == strlen(wanted) && memcmp(type.data, wanted, type.size) == 0;
     if (!has && adk__text_append_escaped(ret_other, type.data, type.size, ADK__NAME_SHOWN) != 0)
         refusal->nomem = true;
     wasm_byte_vec_delete(&type);
@@ -137,13 +138,16 @@ static void check_module(const adk_wasm_options *options, adk__module *module, c
         adk__refuse_with_error(refusal, ADK_REASON_COMPILER_FAILED, ADK__COMPILE_FAILED, error);
     if (refusal->reason != ADK_REASON_NONE)
         return;
-    module->has_entry = has_entry(compiled, options->entry_cstr, refusal, &other);
+    module->gives_code = (module->flavour & ADK__FLAVOUR_INSTALLED) != 0 &&
+                         has_function(compiled, "()->(i)", options->entry_cstr, refusal, &other);
+    other.size = 0;
+    module->has_entry = module->gives_code || has_function(compiled, "()->()", options->entry_cstr, refusal, &other);
     if (!module->has_entry && other.size > 0)
         adk__refuse(refusal, ADK_REASON_NO_ENTRY,
                     "WASM module has no %s function: its export of that name is %.*s, not a function ()->()",
                     options->entry_cstr, (int)other.size, (const char *)other.data);
     other.size = 0;
-    module->has_initialize = has_entry(compiled, "_initialize", refusal, &other);
+    module->has_initialize = has_function(compiled, "()->()", "_initialize", refusal, &other);
     if (refusal->reason == ADK_REASON_NONE && !module->has_entry && !module->has_initialize)
         adk__refuse(refusal, ADK_REASON_NO_ENTRY, "WASM module has no %s function: it exports nothing of that name",
                     options->entry_cstr);
@@ -209,7 +213,7 @@ int adk__module_compile(adk__engines *engines, uint32_t flavour, uint32_t shard_
         status = new_module(engines, flavour, &module, ret_error);
     if (status != ADK_OK)
         return status;
-    adk__source_to_binary(code, ret_refusal, &text, &binary);
+    adk__source_to_binary(code, flavour, ret_refusal, &text, &binary);
     if (ret_refusal->reason == ADK_REASON_NONE)
         status = compile_binary(engines, module, shard, binary, interrupt, ret_refusal, ret_error);
     if (text.data != NULL)

@@ -34,6 +34,7 @@ typedef struct adk__module {
     uint32_t flavour;
     bool has_initialize;
     bool has_entry;
+    bool gives_code;     /* its entry is () -> i32: of an installed runtime only */
     uint64_t cost_bytes; /* of memory, roughly: for the cache */
     int code_fd;         /* a sealed file with the code, or -1 */
     adk_engine_split split;

@@ -10,6 +10,8 @@
 #include "core/result.h"
 #include "wasm/engine.h"
 
+#define INSTALLED_MAX_BYTES ((uint64_t)256 << 20)
+
 static const char wasm_magic[4] = {'\0', 'a', 's', 'm'};
 
 /* ---- refusals ----------------------------------------------------------------------------------------------------- */
@@ -165,13 +167,20 @@ bool adk__source_is_binary(adk_bytes code)
     return code.size >= sizeof(wasm_magic) && memcmp(code.data, wasm_magic, sizeof(wasm_magic)) == 0;
 }
 
-void adk__source_check_size(adk_bytes code, adk__refusal *refusal)
+uint64_t adk__source_max_bytes(uint32_t flavour)
 {
+    return (flavour & ADK__FLAVOUR_INSTALLED) != 0 ? INSTALLED_MAX_BYTES : ADK_CODE_MAX_BYTES;
+}
+
+void adk__source_check_size(adk_bytes code, uint32_t flavour, adk__refusal *refusal)
+{
+    uint64_t most = adk__source_max_bytes(flavour);
+
     if (code.size == 0)
         adk__refuse(refusal, ADK_REASON_MALFORMED, ADK__COMPILE_FAILED "the code is empty");
-    else if (code.size > ADK_CODE_MAX_BYTES)
+    else if (code.size > most)
         adk__refuse(refusal, ADK_REASON_TOO_LARGE, ADK__COMPILE_FAILED "the code has %zu bytes, more than %llu",
-                    code.size, (unsigned long long)ADK_CODE_MAX_BYTES);
+                    code.size, (unsigned long long)most);
 }
 
 static void assemble(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *text, adk_bytes *ret_binary)
@@ -194,10 +203,11 @@ static void assemble(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *tex
                     (unsigned long long)ADK_CODE_MAX_BYTES);
 }
 
-void adk__source_to_binary(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *text, adk_bytes *ret_binary)
+void adk__source_to_binary(adk_bytes code, uint32_t flavour, adk__refusal *refusal, wasm_byte_vec_t *text,
+                           adk_bytes *ret_binary)
 {
     *ret_binary = code;
-    adk__source_check_size(code, refusal);
+    adk__source_check_size(code, flavour, refusal);
     if (refusal->reason == ADK_REASON_NONE && !adk__source_is_binary(code))
         assemble(code, refusal, text, ret_binary);
     if (refusal->reason == ADK_REASON_NONE && is_component(*ret_binary))
@@ -212,10 +222,10 @@ void adk__source_look(adk_bytes code, adk__refusal *refusal, adk__source *ret_so
     memset(ret_source, 0, sizeof(*ret_source));
     ret_source->code = code;
     ret_source->work_ns = UINT64_MAX;
-    adk__source_check_size(code, refusal);
+    adk__source_check_size(code, 0, refusal);
     if (refusal->reason != ADK_REASON_NONE || (!adk__source_is_binary(code) && code.size > ADK__TEXT_IN_PLACE_MAX))
         return;
-    adk__source_to_binary(code, refusal, &ret_source->text, &ret_source->code);
+    adk__source_to_binary(code, 0, refusal, &ret_source->text, &ret_source->code);
     if (refusal->reason != ADK_REASON_NONE)
         return;
     adk_engine_survey_module(ret_source->code.data, ret_source->code.size, &survey);

@@ -36,8 +36,11 @@ void adk__refuse(adk__refusal *refusal, adk_reason reason, const char *format, .
 /** Sets a refusal with the text of the engine's error behind `what`. Takes `error`; a panic is compiler_failed. */
 void adk__refuse_with_error(adk__refusal *refusal, adk_reason reason, const char *what, wasmtime_error_t *error);
 
+/** What a source of a flavour (wasm/engine.h) may have: no guest's has more than ADK_CODE_MAX_BYTES. */
+uint64_t adk__source_max_bytes(uint32_t flavour);
+
 /** Refuses what is empty or too large to be looked at. */
-void adk__source_check_size(adk_bytes code, adk__refusal *refusal);
+void adk__source_check_size(adk_bytes code, uint32_t flavour, adk__refusal *refusal);
 
 /** Whether it is a binary module or component rather than text. */
 bool adk__source_is_binary(adk_bytes code);
@@ -46,7 +49,8 @@ bool adk__source_is_binary(adk_bytes code);
  * The binary of a source, or a refusal. Where the source is text, *text owns the binary and the caller deletes it; else it
  * is left alone.
  */
-void adk__source_to_binary(adk_bytes code, adk__refusal *refusal, wasm_byte_vec_t *text, adk_bytes *ret_binary);
+void adk__source_to_binary(adk_bytes code, uint32_t flavour, adk__refusal *refusal, wasm_byte_vec_t *text,
+                           adk_bytes *ret_binary);
 
 /**
  * Text above this is assembled where modules are compiled, since the assembler cannot be stopped either: it looks labels up

@@ -254,7 +254,7 @@ int adk__codes_get(adk__codes *codes, const adk__codes_wish *wish, adk__refusal 
     if (*ret_code != NULL)
         return ADK_OK;
     *ret_state = ADK_CACHE_MISS;
-    adk__source_check_size(wish->source, ret_refusal);
+    adk__source_check_size(wish->source, wish->flavour, ret_refusal);
     if (ret_refusal->reason != ADK_REASON_NONE)
         return ADK_OK;
     fd = find_on_disk(codes, wish, &split);

@@ -208,7 +208,7 @@ static void compile(void *data)
     wasm_byte_vec_t text = {0, NULL};
     adk_bytes binary;
 
-    adk__source_to_binary(work->source, &work->refusal, &text, &binary);
+    adk__source_to_binary(work->source, work->job.flavour, &work->refusal, &text, &binary);
     if (work->refusal.reason == ADK_REASON_NONE)
         compile_binary(work, binary);
     if (text.data != NULL)

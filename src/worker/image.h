@@ -45,11 +45,15 @@
 #define ADK__CHECKPOINT_SESSION "/.adk/session"
 #define ADK__CHECKPOINT_FORKED  "/.adk/forked"
 
+/** Features of an image's module: such a module may also be larger than a guest's, and its entry return an exit code. */
+#define ADK__IMAGE_EXCEPTIONS (1u << 0)
+
 /** What is warmed. All of it is copied by adk__runtime_backend_new(); paths of the host's are read when it is warmed. */
 typedef struct adk__runtime_image {
     const char *name_cstr;   /* "python": the backend's name; at most 31 bytes */
     uint32_t languages;      /* bit 1u << ADK_LANGUAGE_X for each */
-    uint32_t features;       /* what its module needs beyond the base; 0 */
+    uint32_t features;       /* what its module needs beyond the base: 0 or ADK__IMAGE_EXCEPTIONS */
+    const char *entry_cstr;  /* the export that is called; NULL: "_start". "_initialize" is called before it */
     const char *module_cstr; /* the module's file. It is compiled by the helper program, ahead of the first run */
     const uint8_t
         *module_hash; /* adk__source_hash() of what must be in that file; NULL: whatever is in it. With a hash, code

@@ -10,6 +10,7 @@
 #include <adk/version.h>
 
 #include "wasm/engine.h"
+#include "wasm/source.h"
 #include "wasm/stack.h"
 
 void adk__worker_version(char ret_version[ADK__WORKER_VERSION_MAX])
@@ -24,7 +25,7 @@ const char *adk__worker_job_problem(const adk__worker_job *job, size_t size)
 
     if (size != sizeof(*job) || job->magic != ADK__WORKER_MAGIC || job->protocol != ADK__WORKER_PROTOCOL ||
         job->flavour >= ADK__FLAVOURS || (job->flags & ~(uint32_t)ADK__WORKER_NARROW) != 0 || job->source_bytes == 0 ||
-        job->source_bytes > ADK_CODE_MAX_BYTES)
+        job->source_bytes > adk__source_max_bytes(job->flavour))
         return "the job makes no sense";
     adk__worker_version(version);
     if (memcmp(version, job->version, sizeof(version)) != 0)

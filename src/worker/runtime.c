@@ -49,7 +49,9 @@ struct runtime {
     char *module_path;
     uint8_t module_hash[ADK__SOURCE_HASH_BYTES];
     bool has_hash;
+    char *entry;
     char *worker;
+    uint32_t installed; /* ADK__FLAVOUR_INSTALLED, or 0: what each variant has */
     uint64_t prepare_timeout_ns;
     uint64_t stack_bytes;
     uint64_t warmup_ns;
@@ -84,8 +86,9 @@ static int read_all(int fd, uint8_t *to, size_t size)
 }
 
 /* The caller frees *ret_data. */
-static int read_module(const char *path, uint8_t **ret_data, size_t *ret_size, adk_error **ret_error)
+static int read_module(const struct runtime *runtime, uint8_t **ret_data, size_t *ret_size, adk_error **ret_error)
 {
+    const char *path = runtime->module_path;
     ADK_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ADK_AUTO_FREE uint8_t *data = NULL;
     struct stat status;
@@ -93,7 +96,8 @@ static int read_module(const char *path, uint8_t **ret_data, size_t *ret_size, a
 
     if (fd < 0 || fstat(fd, &status) != 0)
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, errno, "read the runtime's module \"%s\"", path);
-    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > ADK_CODE_MAX_BYTES)
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0 ||
+        (uint64_t)status.st_size > adk__source_max_bytes(runtime->installed))
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime's module \"%s\" is empty, too large or no file",
                          path);
     data = malloc((size_t)status.st_size);
@@ -112,7 +116,7 @@ static int ask_compatibility(const struct runtime *runtime, uint32_t flavour, ad
                              uint64_t *ret_compatibility, adk_error **ret_error)
 {
     const adk__pool_setup setup = {.path_cstr = runtime->worker,
-                                   .entry_cstr = "_start",
+                                   .entry_cstr = runtime->entry,
                                    .stack_bytes = runtime->stack_bytes,
                                    .flavour = flavour,
                                    .is_narrow = adk__codes_is_narrow(runtime->codes),
@@ -149,7 +153,7 @@ static int compile(struct runtime *runtime, adk__codes_wish *wish, adk__code **r
     adk__refusal refusal = ADK__REFUSAL_INIT;
     ADK_AUTO_FREE uint8_t *data = NULL;
     size_t size = 0;
-    int status = read_module(runtime->module_path, &data, &size, ret_error);
+    int status = read_module(runtime, &data, &size, ret_error);
 
     wish->source = adk_bytes_make(data, size);
     if (status == ADK_OK)
@@ -209,9 +213,9 @@ static int write_warmup(const struct runtime *runtime, uint32_t variant, adk__in
 }
 
 /* NaNs need not be made canonical: an interpreter shows nobody their bits, and compiling it once more takes long. */
-static uint32_t variant_of(const adk_request *request)
+static uint32_t variant_of(const struct runtime *runtime, const adk_request *request)
 {
-    uint32_t variant = adk__flavour_of(request) & ~(uint32_t)ADK__FLAVOUR_DETERMINISTIC;
+    uint32_t variant = (adk__flavour_of(request) & ~(uint32_t)ADK__FLAVOUR_DETERMINISTIC) | runtime->installed;
 
     return (request->flags & ADK_REQUEST_SEED) != 0 ? variant | SEEDED : variant;
 }
@@ -221,7 +225,7 @@ static int make_variant(struct runtime *runtime, uint32_t variant, adk__interrup
                         adk_cache_state *ret_state, adk_error **ret_error)
 {
     adk__pool_setup setup = {.path_cstr = runtime->worker,
-                             .entry_cstr = "_start",
+                             .entry_cstr = runtime->entry,
                              .stack_bytes = runtime->stack_bytes,
                              .flavour = variant & (ADK__FLAVOURS - 1),
                              .is_narrow = adk__codes_is_narrow(runtime->codes),
@@ -288,7 +292,8 @@ static int run(struct runtime *runtime, adk__runner *runner, adk_error **ret_err
 
     if (status != ADK_OK || stopped)
         return status;
-    status = find_variant(runtime, variant_of(runner->request), &runner->interrupt, &pool, &usage->cache, ret_error);
+    status = find_variant(runtime, variant_of(runtime, runner->request), &runner->interrupt, &pool, &usage->cache,
+                          ret_error);
     usage->compile_ns = adk__now_ns() - runner->start_ns;
     if (status == ADK_OK && pool == NULL)
         return adk__runner_check(runner, ADK_PHASE_COMPILE, &stopped, ret_error);
@@ -349,7 +354,7 @@ int adk__runtime_walls(adk_backend *backend, adk__interrupt *interrupt, uint32_t
     adk_cache_state state;
     adk__pool *pool;
     uint64_t compatibility;
-    int status = find_variant(runtime, 0, interrupt, &pool, &state, ret_error);
+    int status = find_variant(runtime, runtime->installed, interrupt, &pool, &state, ret_error);
 
     if (status == ADK_OK && pool == NULL)
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime did not compile in time");
@@ -458,6 +463,7 @@ static void destroy(void *state)
     (void)pthread_mutex_destroy(&runtime->mutex);
     free(runtime->warmup);
     free(runtime->module_path);
+    free(runtime->entry);
     free(runtime->worker);
     free(runtime);
 }
@@ -472,7 +478,7 @@ static int copy_image(struct runtime *runtime, const adk__runtime_image *image, 
     warmup.env_count = image->env_count;
     warmup.files = image->files;
     warmup.files_count = image->files_count;
-    if (image->module_cstr == NULL || image->features != 0)
+    if (image->module_cstr == NULL || (image->features & ~ADK__IMAGE_EXCEPTIONS) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "the image has no module, or features that are not offered");
     runtime->warmup_ns = image->warmup_timeout_ns == 0 ? WARMUP_NS : image->warmup_timeout_ns;
     runtime->renew_runs = image->renew_runs == 0 ? RENEW_RUNS : image->renew_runs;
@@ -481,8 +487,11 @@ static int copy_image(struct runtime *runtime, const adk__runtime_image *image, 
     if (runtime->has_hash)
         memcpy(runtime->module_hash, image->module_hash, sizeof(runtime->module_hash));
     runtime->module_path = strdup(image->module_cstr);
-    if (runtime->module_path == NULL)
+    runtime->entry = strdup(image->entry_cstr == NULL ? "_start" : image->entry_cstr);
+    if (runtime->module_path == NULL || runtime->entry == NULL)
         return adk__fail_nomem(ret_error);
+    if ((image->features & ADK__IMAGE_EXCEPTIONS) != 0)
+        runtime->installed = ADK__FLAVOUR_INSTALLED;
     return adk__request_copy(&warmup, &runtime->warmup, ret_error);
 }
 

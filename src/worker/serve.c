@@ -136,6 +136,18 @@ static void widen_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What an installed runtime would ask its host for: there is nobody. */
+static int refuse_call(void *data, adk_wasm_caller *caller, const adk_wasm_value *args, adk_wasm_value *results)
+{
+    (void)data;
+    (void)caller;
+    (void)args;
+    results[0].i32 = -1;
+    return 0;
+}
+
+static const adk_wasm_host_function functions_of_installed[] = {{"host", "call", "iiii", "i", refuse_call, NULL}};
+
 /* A runtime's module may be larger than an ordinary one may. */
 static int make_engine(adk_error **ret_error)
 {
@@ -145,6 +157,10 @@ static int make_engine(adk_error **ret_error)
     worker.options.slots = 1;
     worker.options.entry_cstr = worker.orders.entry;
     worker.options.stack_bytes = worker.orders.stack_bytes;
+    if ((worker.orders.flavour & ADK__FLAVOUR_INSTALLED) != 0) {
+        worker.options.host_functions = functions_of_installed;
+        worker.options.host_functions_count = ADK_COUNT(functions_of_installed);
+    }
     if (adk__engines_init(&worker.engines, &worker.options, ret_error) != ADK_OK)
         return adk_error_code(*ret_error);
     if (worker.engines.is_narrow != ((worker.orders.flags & ADK__WORKER_NARROW) != 0))

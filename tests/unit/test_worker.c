@@ -19,6 +19,7 @@
 
 #include "base/channel.h"
 #include "base/process.h"
+#include "wasm/engine.h"
 #include "worker/protocol.h"
 
 /* ---- by hand ------------------------------------------------------------------------------------------------------ */
@@ -181,7 +182,7 @@ static void test_a_job(void **state)
     adk__worker_job job = job_for(SOURCE_SIZE);
 
     (void)state;
-    for (job.flavour = 0; job.flavour < 4; job.flavour++) {
+    for (job.flavour = 0; job.flavour < ADK__FLAVOURS; job.flavour++) {
         adk__process process = start_worker();
         struct answer answer;
 
@@ -210,7 +211,7 @@ static void test_jobs_that_make_no_sense(void **state)
         jobs[i] = good;
     jobs[0].magic++;
     jobs[1].protocol++;
-    jobs[2].flavour = 4;
+    jobs[2].flavour = ADK__FLAVOURS;
     jobs[3].flavour = UINT32_MAX;
     jobs[4].flags = 2;
     jobs[5].source_bytes = 0;
