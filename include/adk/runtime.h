@@ -41,12 +41,16 @@ typedef struct adk_runtime_info {
     const char *member_cstr;          /**< what is taken out of the archive */
     uint64_t member_bytes;            /**< its size */
     const char *member_sha256_cstr;
-    const char *licence_cstr;      /**< by its SPDX name */
-    uint64_t memory_default_bytes; /**< memory limit of a run whose request gives none */
+    const char *licence_cstr;        /**< by its SPDX name */
+    uint64_t memory_default_bytes;   /**< memory limit of a run whose request gives none */
+    const char *library_member_cstr; /**< what else is taken out of the archive; or NULL */
+    uint64_t library_member_bytes;
+    const char *library_member_sha256_cstr;
 } adk_runtime_info;
-#define ADK_RUNTIME_INFO_INIT                                                                            \
-    {                                                                                                    \
-        sizeof(adk_runtime_info), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0 \
+#define ADK_RUNTIME_INFO_INIT                                                                                      \
+    {                                                                                                              \
+        sizeof(adk_runtime_info), NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL, 0, \
+            NULL                                                                                                   \
     }
 
 /** What a backend for runtimes is made with. Zero means the default everywhere. */
@@ -60,10 +64,13 @@ typedef struct adk_runtime_options {
     const adk_wasm_options *wasm;
     uint32_t flags; /**< ADK_RUNTIME_* bits */
     uint32_t reserved;
+    /** Of adk_auto_backend_new(): the runtime that runs its language in place of the one that is named after it
+     * ("python-science" for Python); NULL: none. */
+    const char *runtime_cstr;
 } adk_runtime_options;
-#define ADK_RUNTIME_OPTIONS_INIT                      \
-    {                                                 \
-        sizeof(adk_runtime_options), NULL, NULL, 0, 0 \
+#define ADK_RUNTIME_OPTIONS_INIT                            \
+    {                                                       \
+        sizeof(adk_runtime_options), NULL, NULL, 0, 0, NULL \
     }
 
 /** Bits of adk_runtime_options.flags. */
@@ -175,6 +182,8 @@ ADK_API ADK_MUST_USE ADK_NONNULL(1, 3) int adk_runtime_backend_new(const adk_run
  * Makes the backend that runs every language there is a backend for: WebAssembly, and those of the installed runtimes. A
  * runtime is looked for when a program first asks for its language; one that is not installed then is looked for again by
  * the next. Results are labelled by the backend that made them. `options` may be NULL: all defaults.
+ *
+ * A language that several runtimes speak is run by the first in the list (adk_runtime_at()), unless the options name another.
  *
  * A request for a language whose runtime is not installed fails with ADK_E_UNAVAILABLE, and the message names the command
  * that installs it.

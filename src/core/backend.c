@@ -24,6 +24,7 @@ struct adk_backend {
     adk__session_open_fn open_session;
     adk__backend_route_fn route;
     uint32_t session_languages;
+    adk_language memory_language; /* whose default that is; ADK_LANGUAGE_DEFAULT: of all */
     char name[ADK__LABEL_MAX];
     char isolation[ADK__LABEL_MAX];
 };
@@ -138,17 +139,26 @@ void adk__backend_set_memory_default(adk_backend *backend, uint64_t bytes)
     backend->memory_default_bytes = bytes;
 }
 
+void adk__backend_set_memory_default_of(adk_backend *backend, adk_language language, uint64_t bytes)
+{
+    backend->memory_default_bytes = bytes;
+    backend->memory_language = language;
+}
+
 void adk__backend_fill(const adk_backend *backend, const adk_request *given, adk_request *request)
 {
     bool is_given = given->struct_size >= offsetof(adk_request, memory_limit_bytes) + sizeof(uint64_t) &&
                     given->memory_limit_bytes != 0;
+    bool is_own = backend->memory_default_bytes != 0;
 
     if (request->language == ADK_LANGUAGE_DEFAULT) /* the first of a backend's languages is its own */
         request->language = (adk_language)__builtin_ctz(backend->capabilities.languages);
     if (is_given)
         return;
-    request->memory_limit_bytes = backend->memory_default_bytes != 0 ? backend->memory_default_bytes
-                                                                     : adk__request_memory_default(request->language);
+    if (backend->memory_language != ADK_LANGUAGE_DEFAULT && backend->memory_language != request->language)
+        is_own = false;
+    request->memory_limit_bytes =
+        is_own ? backend->memory_default_bytes : adk__request_memory_default(request->language);
 }
 
 static int check_language(const adk_backend *backend, const adk_request *request, adk_error **ret_error)

@@ -44,6 +44,9 @@ void adk__backend_get_sessions(const adk_backend *backend, adk__backend_sessions
 /** What a run of this backend may take where the request names no limit; 0: what its language may. */
 void adk__backend_set_memory_default(adk_backend *backend, uint64_t bytes);
 
+/** The same for one language of the backend's only. */
+void adk__backend_set_memory_default_of(adk_backend *backend, adk_language language, uint64_t bytes);
+
 /** Sets in a request that has been read the backend's own defaults, where the one that the caller gave says nothing. */
 void adk__backend_fill(const adk_backend *backend, const adk_request *given, adk_request *request);
 

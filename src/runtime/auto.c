@@ -21,9 +21,18 @@ struct front {
     _Atomic(adk_backend *) by_language[LANGUAGES_MAX]; /* of runtimes; NULL: not opened yet */
 };
 
+static const adk_runtime *runtime_of(const struct front *front, adk_language language)
+{
+    const adk_runtime *preferred = front->settings.preferred;
+
+    if (preferred != NULL && (preferred->info.languages >> language & 1) != 0)
+        return preferred;
+    return adk__runtime_for(language);
+}
+
 static int open_for(struct front *front, adk_language language, adk_backend **ret_backend, adk_error **ret_error)
 {
-    const adk_runtime *runtime = adk__runtime_for(language);
+    const adk_runtime *runtime = runtime_of(front, language);
     adk_backend *backend = atomic_load(&front->by_language[language]);
     ADK_AUTO_UNLOCK pthread_mutex_t *lock = NULL;
     int code;
@@ -124,5 +133,9 @@ int adk_auto_backend_new(const adk_runtime_options *options, adk_backend **ret_b
     }
     adk__backend_set_router(*ret_backend);
     adk__backend_set_route(*ret_backend, route, session_languages);
+    runtime = front->settings.preferred;
+    if (runtime != NULL)
+        adk__backend_set_memory_default_of(*ret_backend, (adk_language)__builtin_ctz(runtime->info.languages),
+                                           runtime->info.memory_default_bytes);
     return ADK_OK;
 }

@@ -17,7 +17,23 @@
 
 #define FILE_LIBRARY ADK__CHECKPOINT_DIR "/library.js"
 #define ENV_ONCE     "ADK_ONCE" /* tells the driver that few runs will come */
-#define FILES_MAX    2
+#define FILES_MAX    3
+
+/* What a larger runtime brings beside module and driver. */
+static int add_library(const adk_runtime *runtime, const char *directory, adk__buf *library, adk__runtime_image *image,
+                       adk_file *files, adk_error **ret_error)
+{
+    int code = adk__store_read_pinned(runtime->library, directory, library, ret_error);
+
+    files[image->files_count++] = (adk_file){adk_bytes_from_cstr(runtime->before_path_cstr),
+                                             adk_bytes_make(runtime->before->data, runtime->before->size), NULL};
+    files[image->files_count++] =
+        (adk_file){adk_bytes_from_cstr(runtime->library_path_cstr), adk_bytes_make(library->data, library->size), NULL};
+    image->features = runtime->features;
+    image->entry_cstr = runtime->entry_cstr;
+    image->warmup_timeout_ns = runtime->warmup_timeout_ns;
+    return code;
+}
 
 int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *settings, adk_backend **ret_backend,
                    adk_error **ret_error)
@@ -37,6 +53,7 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
                                 .files_count = 1,
                                 .memory_default_bytes = runtime->info.memory_default_bytes};
     const adk_env once = {adk_bytes_from_cstr(ENV_ONCE), adk_bytes_from_cstr("1")};
+    adk_wasm_options wasm = settings->wasm;
     adk__buf library = ADK__BUF_INIT(0);
     ADK_AUTO_FREE char *path = NULL;
     int code = adk__store_find(base, settings->directory, &path, ret_error);
@@ -49,14 +66,18 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
         files[1] = (adk_file){adk_bytes_from_cstr(FILE_LIBRARY), adk_bytes_make(library.data, library.size), NULL};
         image.files_count = 2;
     }
+    if (code == ADK_OK && runtime->features != 0)
+        code = add_library(runtime, settings->directory, &library, &image, files, ret_error);
     image.module_cstr = path;
     if ((settings->flags & ADK_RUNTIME_ONCE) != 0) {
         image.env = &once;
         image.env_count = 1;
         image.stock = 1;
     }
+    if (wasm.compile_memory_bytes == 0)
+        wasm.compile_memory_bytes = runtime->compile_memory_bytes;
     if (code == ADK_OK)
-        code = adk__runtime_backend_new(&image, &settings->wasm, ret_backend, ret_error);
+        code = adk__runtime_backend_new(&image, &wasm, ret_backend, ret_error);
     adk__buf_free(&library);
     return code;
 }

@@ -208,8 +208,14 @@ int adk__cold_open(const adk_runtime *manifest, const adk__runtime_settings *set
     const adk_backend_ops ops = {sizeof(ops), execute, destroy};
     adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
     struct runtime *r = NULL;
-    int code = new_runtime(manifest, &r, ret_error);
+    int code;
 
+    if (manifest->features != 0)
+        return adk__fail(
+            ret_error, ADK_E_UNAVAILABLE, 0,
+            "the runtime \"%s\" runs in processes of their own only: it needs the helper program adk-worker",
+            manifest->info.name_cstr);
+    code = new_runtime(manifest, &r, ret_error);
     if (code == ADK_OK)
         code = adk__store_read_pinned(adk__runtime_base(manifest), settings->directory, &r->code, ret_error);
     if (code == ADK_OK && manifest->info.needs_cstr != NULL)

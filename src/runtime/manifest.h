@@ -40,6 +40,16 @@ struct adk_runtime {
     const adk__driver *driver;
     const char *driver_path_cstr; /* in the guest */
     const char *args[ADK__RUNTIME_ARGS_MAX];
+
+    /* Of those that need more than a guest may have; they run in processes of their own only. */
+    uint32_t features;         /* ADK__IMAGE_* bits (worker/image.h); 0: none of this is used */
+    const char *entry_cstr;    /* the export that is called */
+    const adk__driver *before; /* the script that is started; it goes on with the driver */
+    const char *before_path_cstr;
+    const struct adk_runtime *library; /* another member of its archive, as if it were a runtime: not in the list */
+    const char *library_path_cstr;     /* in the guest */
+    uint64_t compile_memory_bytes;     /* what its compiler may take, where the options do not say */
+    uint64_t warmup_timeout_ns;
 };
 
 /** The runtime whose interpreter it uses: itself, or the one it needs. */

@@ -34,6 +34,10 @@ int adk__runtime_settings_read(const adk_runtime_options *given, adk__runtime_se
     if ((options.flags & ADK_RUNTIME_IN_PROCESS) != 0 && (settings.wasm.flags & ADK_WASM_ARMOURED) != 0)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "programs in this process cannot be armoured");
     settings.flags = options.flags;
+    if (options.runtime_cstr != NULL)
+        settings.preferred = adk_runtime_find(options.runtime_cstr);
+    if (options.runtime_cstr != NULL && settings.preferred == NULL)
+        return adk__fail(ret_error, ADK_E_INVALID, 0, "there is no runtime of the name that the options give");
     if (!copy_text(options.directory_cstr, &settings.directory) ||
         !copy_text(settings.wasm.worker_cstr, &settings.worker) ||
         !copy_text(settings.wasm.disk_cache_cstr, &settings.disk_cache) ||

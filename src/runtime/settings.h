@@ -9,9 +9,10 @@
 #include <adk/runtime.h>
 
 typedef struct adk__runtime_settings {
-    uint32_t flags;        /* ADK_RUNTIME_* bits */
-    char *directory;       /* NULL: the default */
-    adk_wasm_options wasm; /* what goes for interpreters: without entry and host functions */
+    const adk_runtime *preferred; /* by the auto backend, for its languages; or NULL */
+    uint32_t flags;               /* ADK_RUNTIME_* bits */
+    char *directory;              /* NULL: the default */
+    adk_wasm_options wasm;        /* what goes for interpreters: without entry and host functions */
     char *worker;
     char *disk_cache;
     char *disk_key;

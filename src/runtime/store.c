@@ -322,7 +322,7 @@ int adk_runtime_remove(const adk_runtime *runtime, const char *directory_cstr, a
     if (code != ADK_OK)
         return code;
     if (unlink(path) == 0)
-        return ADK_OK;
+        return runtime->library == NULL ? ADK_OK : adk_runtime_remove(runtime->library, directory_cstr, ret_error);
     if (errno == ENOENT || errno == ENOTDIR)
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the runtime \"%s\" is not installed",
                          runtime->info.name_cstr);

@@ -197,8 +197,9 @@ def finish(status, main):
 
 
 def seed():
-    if "random" in sys.modules:
-        sys.modules["random"].seed()
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].seed()
 
 
 SOURCES = {}
