@@ -89,21 +89,35 @@ static bool has_file(const adk_runtime *runtime)
     return has;
 }
 
-uint32_t cli_installed_languages(void)
+bool cli_runtime_is_installed(const adk_runtime *runtime)
+{
+    adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
+    const adk_runtime *needed;
+
+    adk_runtime_describe(runtime, &info);
+    needed = info.needs_cstr == NULL ? NULL : adk_runtime_find(info.needs_cstr);
+    return has_file(runtime) && (needed == NULL || has_file(needed));
+}
+
+/* The first of a language is what runs it, unless another is preferred. */
+uint32_t cli_installed_languages(const char *preferred)
 {
     uint32_t languages = 1u << ADK_LANGUAGE_WASM;
-    const adk_runtime *runtime;
+    uint32_t seen = 0;
+    adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
+    const adk_runtime *runtime = preferred == NULL ? NULL : adk_runtime_find(preferred);
 
-    for (size_t i = 0; (runtime = adk_runtime_at(i)) != NULL; i++) {
-        adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
-        const adk_runtime *needed;
-
-        adk_runtime_describe(runtime, &info);
-        needed = info.needs_cstr == NULL ? NULL : adk_runtime_find(info.needs_cstr);
-        if (has_file(runtime) && (needed == NULL || has_file(needed)))
-            languages |= info.languages;
+    for (size_t i = 0;; i++) {
+        if (runtime != NULL) {
+            adk_runtime_describe(runtime, &info);
+            if ((seen & info.languages) == 0 && cli_runtime_is_installed(runtime))
+                languages |= info.languages;
+            seen |= info.languages;
+        }
+        runtime = adk_runtime_at(i);
+        if (runtime == NULL)
+            return languages;
     }
-    return languages;
 }
 
 const char *cli_check_isolation(const char *text)
@@ -113,8 +127,13 @@ const char *cli_check_isolation(const char *text)
     return NULL;
 }
 
-int cli_cache_backend(adk_wasm_options *options, const char *isolation, uint32_t flags, adk_backend **ret_backend,
-                      adk_error **ret_error)
+const char *cli_check_runtime(const char *text)
+{
+    return adk_runtime_find(text) == NULL ? "is no runtime: see adk-sandbox runtime list" : NULL;
+}
+
+int cli_cache_backend(adk_wasm_options *options, const char *isolation, const char *runtime, uint32_t flags,
+                      adk_backend **ret_backend, adk_error **ret_error)
 {
     adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;
     struct cli_cache cache;
@@ -126,6 +145,7 @@ int cli_cache_backend(adk_wasm_options *options, const char *isolation, uint32_t
         runtimes.flags |= ADK_RUNTIME_IN_PROCESS;
     else if (isolation != NULL)
         options->flags |= ADK_WASM_ARMOURED;
+    runtimes.runtime_cstr = runtime;
     if (failed == ADK_OK && access(cache.directory, X_OK) == 0 && access(cache.key, R_OK) == 0) {
         options->disk_cache_cstr = cache.directory;
         options->disk_key_cstr = cache.key;

@@ -43,21 +43,50 @@ static const struct cli_help help = {
 
 /* ---- one module --------------------------------------------------------------------------------------------------- */
 
+/* A program that does nothing: what can be wrong with a runtime that is large shows here, and not in the first run. */
+static int run_nothing(adk_backend *backend, adk_language language, adk_bytes code, adk_error **ret_error)
+{
+    adk_request request = ADK_REQUEST_INIT;
+    adk_result *result = NULL;
+    struct cli_text shown;
+    int failed;
+
+    request.language = language;
+    request.code = code;
+    request.timeout_ns = CLI_COMPILE_RUNTIME_TIMEOUT_NS;
+    failed = adk_backend_execute(backend, &request, NULL, &result, ret_error);
+    if (failed == ADK_OK && (adk_result_outcome(result) != ADK_OUTCOME_EXITED || adk_result_exit_code(result) != 0))
+        failed = cli_fail(ret_error, ADK_E_UNAVAILABLE, 0, "an empty program ended as \"%s\": %s",
+                          adk_outcome_cstr(adk_result_outcome(result)), cli_text(adk_result_message(result), &shown));
+    adk_result_free(result);
+    return failed;
+}
+
 /* Prepares it and lets it go again: what is wanted is what the disk cache keeps of it. */
-static int compile_code(adk_backend *backend, const char *path, adk_bytes code, adk_error **ret_error)
+static int prepare(adk_backend *backend, adk_bytes code, adk_error **ret_error)
+{
+    adk_wasm_module *module = NULL;
+    int failed = adk_wasm_module_new(backend, code, &module, ret_error);
+
+    adk_wasm_module_free(module);
+    return failed;
+}
+
+/* With a language, the code is a program that is run, so that its runtime is compiled; else it is a module. */
+static int compile_code(adk_backend *backend, adk_language language, const char *path, adk_bytes code,
+                        adk_error **ret_error)
 {
     struct cli_progress progress = {0};
     uint64_t start_ns = adk__now_ns();
-    adk_wasm_module *module = NULL;
     adk_error *error = NULL;
     char took[CLI_FIGURE_SIZE];
     struct cli_name shown;
     int failed = 0;
 
     (void)cli_progress_start(&progress, "compiling", path);
-    failed = adk_wasm_module_new(backend, code, &module, &error);
+    failed = language == ADK_LANGUAGE_DEFAULT ? prepare(backend, code, &error)
+                                              : run_nothing(backend, language, code, &error);
     cli_progress_stop(&progress);
-    adk_wasm_module_free(module);
     (void)cli_name_cstr(path, &shown);
     if (failed != ADK_OK)
         return cli_fail_about(shown.text, failed, error, ret_error);
@@ -75,7 +104,7 @@ static int compile_file(adk_backend *backend, const char *path, adk_error **ret_
     if (failed == ADK_OK && input.size > ADK_CODE_MAX_BYTES)
         failed = cli_fail(ret_error, ADK_E_INVALID, 0, "%s: it is larger than 64MiB", cli_name_cstr(path, &shown));
     if (failed == ADK_OK)
-        failed = compile_code(backend, path, adk_bytes_make(input.data, input.size), ret_error);
+        failed = compile_code(backend, ADK_LANGUAGE_DEFAULT, path, adk_bytes_make(input.data, input.size), ret_error);
     free(input.data);
     return failed;
 }
@@ -109,6 +138,33 @@ int cli_compile_files(uint64_t timeout_ns, int count, char *const *paths, adk_er
     failed = open_backend(&cache, timeout_ns, &backend, ret_error);
     for (int i = 0; i < count && failed == ADK_OK; i++)
         failed = compile_file(backend, paths[i], ret_error);
+    adk_backend_free(backend);
+    cli_cache_free(&cache);
+    return failed;
+}
+
+int cli_compile_runtime(const adk_runtime *runtime, const char *directory, adk_error **ret_error)
+{
+    adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
+    adk_runtime_options runtimes = ADK_RUNTIME_OPTIONS_INIT;
+    adk_wasm_options wasm = ADK_WASM_OPTIONS_INIT;
+    struct cli_cache cache;
+    adk_backend *backend = NULL;
+    int failed = cli_cache_find(&cache, ret_error);
+
+    if (failed != ADK_OK)
+        return failed;
+    adk_runtime_describe(runtime, &info);
+    wasm.disk_cache_cstr = cache.directory;
+    wasm.disk_key_cstr = cache.key;
+    runtimes.directory_cstr = directory;
+    runtimes.wasm = &wasm;
+    failed = cli_cache_make_parents(&cache, ret_error);
+    if (failed == ADK_OK)
+        failed = adk_runtime_backend_new(runtime, &runtimes, &backend, ret_error);
+    if (failed == ADK_OK)
+        failed = compile_code(backend, (adk_language)__builtin_ctz(info.languages), info.name_cstr,
+                              adk_bytes_from_cstr("\n"), ret_error);
     adk_backend_free(backend);
     cli_cache_free(&cache);
     return failed;

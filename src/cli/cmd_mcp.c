@@ -35,6 +35,7 @@
 struct mcp_settings {
     const char *modules;
     const char *isolation;
+    const char *runtime;
     struct cli_figure timeout;
     struct cli_figure max_timeout;
     struct cli_figure memory;
@@ -54,6 +55,8 @@ static const struct cli_option options[] = {
     {'\0', "modules", "DIR", CLI_TEXT, FIELD(modules), .help = "callers may run the modules in DIR by name"},
     {'\0', "isolation", "WORD", CLI_TEXT, FIELD(isolation), .check = cli_check_isolation,
      .choices = "wasm wasm+process", .help = "wasm: here; wasm+process: in processes too"},
+    {'\0', "runtime", "NAME", CLI_TEXT, FIELD(runtime), .check = cli_check_runtime,
+     .choices = "python python-science javascript typescript", .help = "what runs its language: python-science"},
     {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = ADK__NS_PER_S, .most = ADK_TOOL_TIMEOUT_MAX_NS,
      .help = "of a call that asks for none; default: 30s"},
     {'\0', "max-timeout", "TIME", CLI_DURATION, FIELD(max_timeout), .least = ADK__NS_PER_S,
@@ -147,7 +150,8 @@ static int make_backend(struct server *server, adk_error **ret_error)
     uint32_t threads = thread_count(&server->settings);
 
     wasm.slots = threads < SLOTS_MOST ? threads : SLOTS_MOST;
-    return cli_cache_backend(&wasm, server->settings.isolation, 0, &server->backend, ret_error);
+    return cli_cache_backend(&wasm, server->settings.isolation, server->settings.runtime, 0, &server->backend,
+                             ret_error);
 }
 
 /* What a call gets that asks for nothing may not be more than what any call gets. */
@@ -194,7 +198,7 @@ static int make_tool(struct server *server, adk_error **ret_error)
     const struct mcp_settings *s = &server->settings;
     adk_tool_options tool = ADK_TOOL_OPTIONS_INIT;
 
-    tool.languages = cli_installed_languages();
+    tool.languages = cli_installed_languages(server->settings.runtime);
     tool.modules_cstr = s->modules;
     tool.timeout_default_ns = s->timeout.value;
     tool.timeout_max_ns = s->max_timeout.value;

@@ -24,6 +24,8 @@ static const struct cli_option options[] = {
     {'l', "language", "WORD", CLI_TEXT, FIELD(language), .check = cli_run_check_language,
      .choices = "wasm rust python javascript typescript command",
      .help = "wasm, python, ...; default: by the file's ending"},
+    {'\0', "runtime", "NAME", CLI_TEXT, FIELD(runtime), .check = cli_check_runtime,
+     .choices = "python python-science javascript typescript", .help = "what runs the language: python-science"},
     {'t', "timeout", "TIME", CLI_DURATION, FIELD(timeout), .least = 1,
      .help = "deadline: 1ns 5us 500ms 2s 1m; default: 30s"},
     {'m', "memory", "SIZE", CLI_SIZE, FIELD(memory), .least = 1, .most = ADK_MEMORY_LIMIT_MAX_BYTES,
@@ -69,7 +71,8 @@ static int make_backend(struct cli_run *run, adk_error **ret_error)
 
     wasm.slots = 1;
     wasm.cache_modules = 1;
-    return cli_cache_backend(&wasm, run->settings.isolation, ADK_RUNTIME_ONCE, &run->backend, ret_error);
+    return cli_cache_backend(&wasm, run->settings.isolation, run->settings.runtime, ADK_RUNTIME_ONCE, &run->backend,
+                             ret_error);
 }
 
 /*

@@ -75,7 +75,7 @@ static int put_list(const struct runtime_settings *settings, FILE *out, adk_erro
 
         if (failed != ADK_OK)
             return failed;
-        (void)fprintf(out, "%-12s %-14s %s\n", info.name_cstr, access(path, R_OK) == 0 ? "installed" : "not installed",
+        (void)fprintf(out, "%-14s %-14s %s\n", info.name_cstr, access(path, R_OK) == 0 ? "installed" : "not installed",
                       info.summary_cstr);
     }
     return ADK_OK;
@@ -140,6 +140,9 @@ static int put_info(const struct runtime_settings *settings, const adk_runtime *
                   info.package_cstr, info.package_version_cstr, info.client_cstr, info.archive_sha256_cstr);
     (void)fprintf(out, "file in it     %s, %llu bytes, SHA-256 %s\n", info.member_cstr,
                   (unsigned long long)info.member_bytes, info.member_sha256_cstr);
+    if (info.library_member_cstr != NULL)
+        (void)fprintf(out, "and            %s, %llu bytes, SHA-256 %s\n", info.library_member_cstr,
+                      (unsigned long long)info.library_member_bytes, info.library_member_sha256_cstr);
     (void)fprintf(out, "memory limit   %s unless a run says otherwise\n",
                   cli_size_to_text(info.memory_default_bytes, size));
     (void)fprintf(out, "installed      %s\n",
@@ -178,8 +181,11 @@ static int place(const struct runtime_settings *settings, const adk_runtime *run
 static int compile_ahead(const struct runtime_settings *settings, const adk_runtime *runtime, adk_error **ret_error)
 {
     char *path = NULL;
-    int failed = adk_runtime_path(runtime, settings->directory, &path, ret_error);
+    int failed;
 
+    if (describe(runtime).library_member_cstr != NULL)
+        return cli_compile_runtime(runtime, settings->directory, ret_error);
+    failed = adk_runtime_path(runtime, settings->directory, &path, ret_error);
     if (failed == ADK_OK)
         failed = cli_compile_files(CLI_COMPILE_TIMEOUT_NS, 1, &path, ret_error);
     adk_free(path);

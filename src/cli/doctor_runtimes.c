@@ -84,16 +84,24 @@ static void check_program(struct cli_checks *checks, adk_backend *backend, const
     adk_result_free(result);
 }
 
-static void check_runtime(struct cli_checks *checks, adk_backend *backend, const adk_runtime *runtime)
+static void check_runtime(struct cli_checks *checks, const adk_runtime *runtime)
 {
+    adk_wasm_options options = ADK_WASM_OPTIONS_INIT;
     adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
     adk_capabilities capabilities = ADK_CAPABILITIES_INIT;
+    adk_backend *backend = NULL;
     adk_backend *own = NULL;
+    adk_error *error = NULL;
 
     adk_runtime_describe(runtime, &info);
-    if ((cli_installed_languages() & info.languages) == 0) {
+    if (!cli_runtime_is_installed(runtime)) {
         cli_checks_add(checks, info.name_cstr, CLI_CHECK_OK, "not installed; adk-sandbox runtime install %s does",
                        info.name_cstr);
+        return;
+    }
+    options.slots = 1;
+    if (cli_cache_backend(&options, NULL, info.name_cstr, ADK_RUNTIME_ONCE, &backend, &error) != ADK_OK) {
+        cli_checks_add_error(checks, info.name_cstr, error, "install a build of adk-sandbox that passes its tests");
         return;
     }
     if (adk_runtime_backend_new(runtime, NULL, &own, NULL) == ADK_OK)
@@ -101,21 +109,12 @@ static void check_runtime(struct cli_checks *checks, adk_backend *backend, const
     check_program(checks, backend, &info,
                   capabilities.isolation_cstr == NULL ? "unknown" : capabilities.isolation_cstr);
     adk_backend_free(own);
+    adk_backend_free(backend);
 }
 
 void cli_checks_run_runtimes(struct cli_checks *checks)
 {
-    adk_wasm_options options = ADK_WASM_OPTIONS_INIT;
-    adk_backend *backend = NULL;
-    adk_error *error = NULL;
-
     check_processes(checks);
-    options.slots = 1;
-    if (cli_cache_backend(&options, NULL, ADK_RUNTIME_ONCE, &backend, &error) != ADK_OK) {
-        cli_checks_add_error(checks, "languages", error, "install a build of adk-sandbox that passes its tests");
-        return;
-    }
     for (size_t i = 0; adk_runtime_at(i) != NULL; i++)
-        check_runtime(checks, backend, adk_runtime_at(i));
-    adk_backend_free(backend);
+        check_runtime(checks, adk_runtime_at(i));
 }

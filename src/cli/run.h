@@ -21,6 +21,7 @@
 struct cli_run_settings {
     const char *code;
     const char *language;
+    const char *runtime;
     const char *stdin_path;
     const char *output_policy;
     const char *trace_path;

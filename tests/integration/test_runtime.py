@@ -101,7 +101,7 @@ class Install(runtimes.Fresh):
         kept = os.path.join(self.kept, "quickjs-0.11.0.wasm")
         self.assertEqual(stat.S_IMODE(os.stat(kept).st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(os.stat(self.kept).st_mode), 0o700)
-        self.assertIn(b"javascript   installed", self.runtime("list").stdout)
+        self.assertIn(b"javascript     installed", self.runtime("list").stdout)
         report = self.one_object(self.ran("run", "--json", "-l", "javascript", "-c", "print(6*7)", env=self.env))
         self.assertEqual((report["stdout"], report["usage"]["cache"]), ("42\n", "disk"), "it was compiled ahead")
 
