@@ -4,6 +4,8 @@
 #ifndef ADK_CLI_CACHE_H
 #define ADK_CLI_CACHE_H
 
+#include <stdbool.h>
+
 #include <adk/error.h>
 #include <adk/runtime.h>
 #include <adk/wasm.h>

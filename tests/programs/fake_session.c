@@ -3,6 +3,7 @@
  * a symbolic link to it. Compiling it leaves to the real one.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
