@@ -76,7 +76,7 @@ static void test_manifests(void **state)
             check_larger(runtime);
         languages |= info.languages;
         assert_true(is_sha256(info.archive_sha256_cstr) && is_sha256(info.member_sha256_cstr) &&
-                    is_sha256(runtime->file_sha256_cstr));
+                    is_sha256(runtime->file_sha256_cstr) && is_sha256(runtime->file_blake2b_cstr));
         assert_true(strcmp(info.client_cstr, "pip") == 0 || strcmp(info.client_cstr, "npm") == 0);
         assert_null(strchr(runtime->file_cstr, '/'));
         assert_non_null(adk__runtime_base(runtime));
@@ -411,6 +411,12 @@ static void test_options(void **state)
     assert_int_equal(adk_auto_backend_new(&options, &backend, NULL), ADK_E_INVALID);
     wasm = adk_test_options();
     wasm.stack_bytes = (uint64_t)65 << 20;
+    assert_int_equal(adk_auto_backend_new(&options, &backend, NULL), ADK_E_INVALID);
+    wasm = adk_test_options();
+    options.flags = 1u << 31;
+    assert_int_equal(adk_auto_backend_new(&options, &backend, NULL), ADK_E_INVALID);
+    options.flags = ADK_RUNTIME_IN_PROCESS;
+    wasm.flags = ADK_WASM_ARMOURED;
     assert_int_equal(adk_auto_backend_new(&options, &backend, NULL), ADK_E_INVALID);
 }
 
