@@ -6,6 +6,7 @@ import os
 import time
 
 import adk
+import runtimes
 from adk import wat_print
 from mcp_client import INITIALIZE, Raw
 
@@ -175,6 +176,22 @@ class Calls(Case):
         report = self.report(server, server.run(SLEEP_60, timeout_secs=1))
         self.assertEqual((report["status"], report["stdout"]), ("timeout", "so far\n"))
         self.assertEqual(report["stderr"], "execution timed out after 1s")
+
+    def test_languages(self):
+        """Warm images serve many calls, and nothing of one is there in the next."""
+        env = runtimes.installed("python", "javascript", "typescript")
+        for isolation, arguments in (("wasm+process", ()), ("wasm", ("--isolation", "wasm"))):
+            server = self.server(*arguments, env=env)
+            for language, code, said in (
+                    ("python", "import builtins; print(hasattr(builtins, 'left')); builtins.left = 1", "False\n"),
+                    ("javascript", "console.log(typeof left); globalThis.left = 1", "undefined\n"),
+                    ("typescript", "console.log(typeof left as string); globalThis.left = 1", "undefined\n")):
+                ids = [server.call("sandbox_exec", {"language": language, "code": code, "timeout_secs": 60}) for _ in range(5)]
+                for id in ids:
+                    report = self.report(server, id)
+                    self.assertEqual((report["outcome"], report["stdout"], report["stderr"]), ("exited", said, ""))
+                    self.assertEqual((report["backend"], report["isolation"]), (language, isolation))
+            self.assertEqual(server.end()[0], 0)
 
     def test_ceilings(self):
         server = self.server("--max-timeout", "1s", "--max-memory", "2MiB")
