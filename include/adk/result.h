@@ -335,6 +335,18 @@ ADK_API const char *adk_outcome_cstr(adk_outcome outcome);
 ADK_API const char *adk_outcome_status_cstr(adk_outcome outcome);
 
 /**
+ * The original's error code for an outcome ("code.sandbox_timeout", "code.sandbox_memory", "code.sandbox_execution"); NULL for
+ * ADK_OUTCOME_EXITED, which is no error there either, and for what is no outcome. That of a failed call is
+ * adk_error_original_code_cstr().
+ *
+ * Ownership: a constant.
+ * Threads:   any thread.
+ * Errors:    none.
+ * Since:     0.1
+ */
+ADK_API const char *adk_outcome_original_code_cstr(adk_outcome outcome);
+
+/**
  * The word for a phase ("compile", "run", …); NULL for ADK_PHASE_NONE.
  *
  * Ownership: a constant.

@@ -31,6 +31,9 @@ typedef struct adk_tool adk_tool;
 #define ADK_TOOL_CAPABILITIES_NAME_CSTR "sandbox_capabilities"
 #define ADK_TOOL_SESSION_NAME_CSTR      "sandbox_session"
 
+/** What the original wants a caller of sandbox_exec to be allowed; a framework's to ask for. */
+#define ADK_TOOL_SCOPE_CSTR "code:execute"
+
 #define ADK_TOOL_TIMEOUT_DEFAULT_NS       UINT64_C(30000000000)
 #define ADK_TOOL_TIMEOUT_MAX_DEFAULT_NS   UINT64_C(300000000000)
 #define ADK_TOOL_TIMEOUT_MAX_NS           UINT64_C(86400000000000)

@@ -31,6 +31,20 @@ const char *adk_outcome_status_cstr(adk_outcome outcome)
     }
 }
 
+const char *adk_outcome_original_code_cstr(adk_outcome outcome)
+{
+    switch (outcome) {
+    case ADK_OUTCOME_EXITED:
+        return NULL;
+    case ADK_OUTCOME_TIMED_OUT:
+        return "code.sandbox_timeout";
+    case ADK_OUTCOME_MEMORY_LIMIT:
+        return "code.sandbox_memory";
+    default:
+        return adk_outcome_cstr(outcome) == NULL ? NULL : "code.sandbox_execution";
+    }
+}
+
 const char *adk_phase_cstr(adk_phase phase)
 {
     switch (phase) {

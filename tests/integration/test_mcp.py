@@ -220,6 +220,29 @@ class Calls(Case):
         self.assertEqual((files["/in/a.png"]["content"], files["/in/a.png"]["image"]), ("", 0))
         self.assertEqual(files["/in/b.txt"]["content"], "text")
 
+    def test_the_original_s_answers(self):
+        """The keys and sentences of the tool that this one replaces, from real runs (compat.md 1)."""
+        server = self.server()
+
+        def answer(code, **arguments):
+            return self.report(server, server.run(code, timeout_secs=1, **arguments))
+        done = answer(HELLO)
+        self.assertEqual([done[key] for key in ("status", "stdout", "stderr", "exit_code")], ["success", "hello\n", "", 0])
+        self.assertIsInstance(done["duration_ms"], int)
+        late = answer(SLEEP_60)
+        self.assertEqual((late["status"], late["stderr"]), ("timeout", "execution timed out after 1s"))
+        self.assertGreaterEqual(late["duration_ms"], 1000)
+        large = answer('(module (memory 160) (func (export "_start")))', memory_limit_mb=1)
+        self.assertEqual((large["status"], large["stderr"]), ("memory_exceeded", "memory limit exceeded: 1 MB"))
+        for code, words in (("no module", "failed to compile WASM module: "),
+                            ("(module)", "WASM module has no _start function: "),
+                            ('(module (import "a" "b" (func)) (func (export "_start")))',
+                             "failed to instantiate WASM module: ")):
+            failed = answer(code)
+            self.assertEqual(failed["status"], "error")
+            self.assertTrue(failed["stderr"].startswith(words), failed["stderr"])
+        self.assertEqual(answer(adk.wat_exit(3))["exit_code"], 3)  # a result, not an error
+
     def test_the_rest_of_long_output(self):
         server = self.server()
         text = "".join("%06d\n" % number for number in range(8000))

@@ -126,6 +126,17 @@ static void test_hints(void **state)
     }
 }
 
+static void test_the_originals_codes(void **state)
+{
+    (void)state;
+    assert_null(adk_outcome_original_code_cstr(ADK_OUTCOME_EXITED));
+    assert_string_equal(adk_outcome_original_code_cstr(ADK_OUTCOME_TIMED_OUT), "code.sandbox_timeout");
+    assert_string_equal(adk_outcome_original_code_cstr(ADK_OUTCOME_MEMORY_LIMIT), "code.sandbox_memory");
+    assert_string_equal(adk_outcome_original_code_cstr(ADK_OUTCOME_REJECTED), "code.sandbox_execution");
+    assert_string_equal(adk_outcome_original_code_cstr(ADK_OUTCOME_TRAPPED), "code.sandbox_execution");
+    assert_null(adk_outcome_original_code_cstr(99));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_phase_words),
         cmocka_unit_test(test_reason_words),
         cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_the_originals_codes),
     };
 
     return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);

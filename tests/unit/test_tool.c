@@ -402,6 +402,7 @@ static void test_the_schema_tells_what_is_here(void **state)
     assert_int_equal(adk_tool_schema(TOOL(state), &text, NULL), ADK_OK);
     schema = json_loads(text, 0, NULL);
     assert_string_at(schema, "name", "sandbox_exec");
+    assert_string_equal(ADK_TOOL_SCOPE_CSTR, "code:execute");
     properties = json_object_get(json_object_get(schema, "inputSchema"), "properties");
     language = json_object_get(json_object_get(properties, "language"), "enum");
     assert_int_equal(json_array_size(language), 2);
@@ -409,6 +410,7 @@ static void test_the_schema_tells_what_is_here(void **state)
     assert_string_equal(json_string_value(json_array_get(language, 1)), "wasm");
     assert_null(json_object_get(properties, "module"));
     assert_int_equal(json_object_size(properties), 10);
+    assert_int_equal(tool_integer(json_object_get(properties, "timeout_secs"), "minimum"), 1);
     assert_int_equal(tool_integer(json_object_get(properties, "timeout_secs"), "maximum"), 300);
     assert_int_equal(tool_integer(json_object_get(properties, "timeout_secs"), "default"), 30);
     assert_true(json_is_object(json_object_get(schema, "outputSchema")));
