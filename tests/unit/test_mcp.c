@@ -409,7 +409,7 @@ static void test_fifty_run_at_once(void **state)
     (void)state;
     start(50, "2025-11-25");
     for (int i = 0; i < 50; i++) {
-        char id[8];
+        char id[16];
 
         (void)snprintf(id, sizeof(id), "%d", i);
         call(id, "wait", "");
@@ -435,7 +435,7 @@ static void test_more_than_may_wait(void **state)
     (void)state;
     start(1, "2025-11-25");
     for (int i = 0; i < CALLS_MOST; i++) {
-        char id[8];
+        char id[16];
 
         (void)snprintf(id, sizeof(id), "%d", i);
         call(id, "wait", "");
@@ -608,7 +608,7 @@ static void test_the_sessions_cancel_ends_all(void **state)
     (void)state;
     start(2, "2025-11-25");
     for (int i = 1; i <= 4; i++) {
-        char id[8];
+        char id[16];
 
         (void)snprintf(id, sizeof(id), "%d", i);
         call(id, "wait", "");
