@@ -343,7 +343,8 @@ static void report(adk__run *run, int status, adk_error *error)
     if (child.is_rehearsal)
         _exit(EXIT_FAILURE);
     if (status == ADK_OK) {
-        atomic_store(&child.head->phase, ADK_PHASE_COLLECT);
+        /* Of a run that was stopped it is known where; it may have no time for more. */
+        publish_phase(NULL, result->outcome == ADK_OUTCOME_TIMED_OUT ? result->phase : ADK_PHASE_COLLECT);
         status = adk__files_out(run, &error);
     }
     if (status != ADK_OK) {

@@ -223,6 +223,15 @@ static bool was_stopped_hard(const adk_result *result)
            adk_test_usage(result).memory_peak_bytes == 0 && adk_test_usage(result).host_calls == 0;
 }
 
+/* A process of its own that begins late, on a loaded machine, comes to its deadline earlier on its way. */
+static bool is_phase(const adk_hostile_case *attack, adk_phase phase)
+{
+    bool may_be_earlier = adk_test_armoured() && attack->outcome == ADK_OUTCOME_TIMED_OUT;
+
+    return phase == attack->phase || (attack->or_phase != ADK_PHASE_NONE && phase == attack->or_phase) ||
+           (may_be_earlier && phase >= ADK_PHASE_INSTANTIATE && phase < attack->phase);
+}
+
 void adk_hostile_expect(const adk_hostile_case *attack, const adk_result *result)
 {
     adk_bytes message = adk_result_message(result);
@@ -231,8 +240,7 @@ void adk_hostile_expect(const adk_hostile_case *attack, const adk_result *result
     uint64_t denied = adk_test_usage(result).memory_denied;
 
     if (adk_result_outcome(result) != attack->outcome || adk_result_exit_code(result) != attack->exit_code ||
-        (phase != attack->phase && (attack->or_phase == ADK_PHASE_NONE || phase != attack->or_phase)) ||
-        adk_result_reason(result) != attack->reason ||
+        !is_phase(attack, phase) || adk_result_reason(result) != attack->reason ||
         !adk_test_bytes_are(trap, attack->trap == NULL ? "" : attack->trap))
         fail_msg("%s: %s %u, phase %s, reason %s, trap \"%.*s\"; not %s %u, phase %s, reason %s, trap \"%s\" (%.*s)",
                  attack->name, adk_outcome_cstr(adk_result_outcome(result)), adk_result_exit_code(result),

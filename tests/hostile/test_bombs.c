@@ -12,6 +12,7 @@
 #define DEADLINE   (200 * MS)
 #define PROMPT_NS  (adk_test_sanitized() ? 200 * MS : 20 * MS) /* "at once", and a cancellation */
 #define SPEED_LOSS 3u                                          /* how much slower others may be, by the median */
+#define FORK_LOSS  6u /* the same where each is a process, among those of compilers */
 
 /* How a bomb may end within the deadline. */
 enum {
@@ -221,7 +222,7 @@ static void test_others_keep_their_speed(void **state)
     bombed_ns = speed_of_others(backend, true);
     print_message("hello world: %llu ns alone, %llu ns while bombs fall\n", (unsigned long long)alone_ns,
                   (unsigned long long)bombed_ns);
-    assert_true(bombed_ns <= SPEED_LOSS * alone_ns);
+    assert_true(bombed_ns <= (adk_test_armoured() ? FORK_LOSS : SPEED_LOSS) * alone_ns);
     adk_backend_free(backend);
 }
 
