@@ -182,7 +182,7 @@ class Packaging(unittest.TestCase):
     def test_cmake_refuses_another_version(self):
         project = self.work / "future"
         project.mkdir()
-        (project / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES NONE)\n"
+        (project / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.25)\nproject(p LANGUAGES C)\n"
                                                 "find_package(adk-sandbox 0.2 REQUIRED)\n", encoding="utf-8")
         with self.assertRaisesRegex(AssertionError, "compatible with\\s+requested version"):
             go("cmake", "-S", project, "-B", project / "build", "-DCMAKE_PREFIX_PATH=%s" % self.prefix)
