@@ -59,6 +59,8 @@ static void report(int fd)
 
 static void answer(int channel, int fd, uint32_t call)
 {
+    static bool was_ahead; /* what it then says to have done, it has not */
+
     if (is("never-returns"))
         wait_for_ever();
     if (is("leaves"))
@@ -67,13 +69,15 @@ static void answer(int channel, int fd, uint32_t call)
         _exit(ADK__WORKER_EXPIRED);
     if (is("streams"))
         say(channel, ADK__WORKER_STREAM, 0, call);
-    if (!is("has-no-report"))
+    if (!is("has-no-report") && !was_ahead)
         report(fd);
     say(channel, ADK__WORKER_RETURNED, 0, is("returns-another") ? call + 1 : call);
     if (is("returns-twice"))
         say(channel, ADK__WORKER_RETURNED, 0, call);
-    if (is("returns-ahead"))
+    if (is("returns-ahead")) {
         say(channel, ADK__WORKER_RETURNED, 0, call + 1);
+        was_ahead = true;
+    }
 }
 
 static void play(int channel)
