@@ -18,11 +18,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,13 +38,13 @@
 #include "worker/exchange.h"
 #include "worker/image.h"
 #include "worker/pages.h"
+#include "worker/program.h"
 #include "worker/protocol.h"
 #include "worker/walls.h"
 
 #define TICK_NS          500000
 #define REHEARSAL_NS     ADK__NS_PER_S
 #define REHEARSAL_MAX_NS (2 * REHEARSAL_NS)
-#define SEED_BYTES       16
 
 static struct {
     int channel;
@@ -450,92 +448,6 @@ void adk__child_run(int channel, adk__engines *engines, uint32_t flavour)
 
 /* ---- warm images --------------------------------------------------------------------------------------------------- */
 
-static int joined(adk__buf *to, adk_bytes bytes, const char *end, size_t end_size)
-{
-    int failed = adk__buf_append(to, bytes.data, bytes.size);
-
-    return failed ? failed : adk__buf_append(to, end, end_size);
-}
-
-static int add_copy(adk__vfs *vfs, const char *path, const void *data, size_t size)
-{
-    const uint32_t flags = ADK__VFS_OPEN_CREATE | ADK__VFS_OPEN_EXCLUSIVE | ADK__VFS_OPEN_WRITE;
-    adk__vfs_inode *inode;
-    size_t written = 0;
-    int failed = adk__vfs_open(adk__vfs_root(vfs), path, strlen(path), flags, &inode);
-
-    if (failed)
-        return failed;
-    if (size > 0)
-        failed = adk__vfs_pwrite(inode, data, size, 0, &written);
-    adk__vfs_drop(inode);
-    return !failed && written < size ? -ENOSPC : failed;
-}
-
-static int add_file(adk__vfs *vfs, const char *path, const void *data, size_t size)
-{
-    int failed;
-
-    path++; /* beneath the root */
-    failed = adk__vfs_unlink(adk__vfs_root(vfs), path, strlen(path));
-    if (failed != 0 && failed != -ENOENT)
-        return failed;
-    if (child.is_session)
-        return add_copy(vfs, path, data, size);
-    failed = adk__vfs_add_borrowed(adk__vfs_root(vfs), path, strlen(path), data, size);
-    return failed;
-}
-
-/* What a language's own generator starts from, where that cannot ask the system. */
-static int add_seed(const adk_request *request, adk__buf *args)
-{
-    uint8_t seed[crypto_generichash_BYTES_MIN];
-    char text[2 * SEED_BYTES + 1];
-
-    _Static_assert(sizeof(seed) >= SEED_BYTES, "a hash is as long as a seed");
-    if ((request->flags & ADK_REQUEST_SEED) != 0)
-        (void)crypto_generichash(seed, sizeof(seed), (const uint8_t *)&request->random_seed,
-                                 sizeof(request->random_seed), NULL, 0);
-    else if (getrandom(seed, SEED_BYTES, 0) != SEED_BYTES)
-        return -EIO;
-    (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
-    return joined(args, adk_bytes_from_cstr(text), "", 1);
-}
-
-/* What the driver reads, image.h. */
-static int put_order(adk__vfs *vfs)
-{
-    const adk_request *request = &child.order.request;
-    adk__buf args = ADK__BUF_INIT(SIZE_MAX / 2);
-    adk__buf env = ADK__BUF_INIT(SIZE_MAX / 2);
-    int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), &ADK__CHECKPOINT_DIR[1], strlen(ADK__CHECKPOINT_DIR) - 1);
-
-    if (!failed)
-        failed = add_seed(request, &args);
-    for (size_t i = 0; i < request->args_count && !failed; i++)
-        failed = joined(&args, request->args[i], "", 1);
-    for (size_t i = 0; i < request->env_count && !failed; i++) {
-        failed = joined(&env, request->env[i].name, "=", 1);
-        if (!failed)
-            failed = joined(&env, request->env[i].value, "", 1);
-    }
-    if (!failed)
-        failed = add_file(vfs, ADK__CHECKPOINT_PATH, request->code.data, request->code.size);
-    if (!failed)
-        failed = add_file(vfs, ADK__CHECKPOINT_ARGS, args.data, args.size);
-    if (!failed)
-        failed = add_file(vfs, ADK__CHECKPOINT_ENV, env.data, env.size);
-    if (!failed && child.is_session)
-        failed = add_file(vfs, ADK__CHECKPOINT_SESSION, NULL, 0);
-    if (!failed && child.is_session && adk__calls_is_new_process())
-        failed = add_file(vfs, ADK__CHECKPOINT_FORKED, NULL, 0);
-    if (!child.is_session)
-        return failed; /* the files have their content there */
-    adk__buf_free(&args);
-    adk__buf_free(&env);
-    return failed;
-}
-
 static int put_tree(adk__run *run, adk_error **ret_error)
 {
     adk__vfs *vfs = NULL;
@@ -545,7 +457,8 @@ static int put_tree(adk__run *run, adk_error **ret_error)
     if (status != ADK_OK || vfs == NULL)
         return status;
     adk__vfs_own(vfs); /* the image's: a run that asks for everything gets what is its own */
-    failed = put_order(vfs);
+    failed =
+        adk__program_put(vfs, &child.order.request, child.is_session, child.is_session && adk__calls_is_new_process());
     if (failed == -ENOSPC)
         adk__run_stop(run, ADK__CAUSE_MEMORY, ADK_PHASE_INSTANTIATE);
     else if (failed)

@@ -102,32 +102,10 @@ static void collected(adk__grave *grave)
     free(worker);
 }
 
-static void close_seat(adk__seat *seat)
-{
-    if (seat->run >= 0)
-        (void)close(seat->run);
-    if (seat->news >= 0)
-        (void)close(seat->news);
-    if (seat->pidfd >= 0)
-        (void)close(seat->pidfd);
-    *seat = (adk__seat){NULL, -1, -1, -1};
-}
-
-void adk__seat_close(adk__seat *seat)
-{
-    close_seat(seat);
-}
-
-void adk__seat_kill(const adk__seat *seat)
-{
-    if (seat->pidfd >= 0)
-        (void)pidfd_send_signal(seat->pidfd, SIGKILL, NULL, 0);
-}
-
 static void drop_stock(adk__pool_worker *worker)
 {
     while (worker->stocked > 0) {
-        close_seat(&worker->stock[--worker->stocked]);
+        adk__seat_close(&worker->stock[--worker->stocked]);
         worker->seats--;
     }
 }
@@ -416,7 +394,7 @@ static int try_to_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *re
     if (!failed)
         return ADK_OK;
     (void)pthread_mutex_lock(&pool->mutex);
-    close_seat(ret_seat);
+    adk__seat_close(ret_seat);
     if (failed != EINTR)
         replace(pool, worker, "it died");
     let_go(worker);
@@ -493,7 +471,7 @@ int adk__pool_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_o
         failed = pass_credentials(ret_seat->run, 0);
     if (failed) {
         adk__seat_kill(ret_seat);
-        close_seat(ret_seat);
+        adk__seat_close(ret_seat);
     }
     if (failed == EINTR)
         return ADK_OK;
@@ -515,7 +493,7 @@ void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end)
 
     if (end == ADK__SEAT_ORPHAN && !is_foreign(worker))
         adk__seat_kill(seat);
-    close_seat(seat);
+    adk__seat_close(seat);
     (void)pthread_mutex_lock(&pool->mutex);
     if (is_foreign(worker)) {
         let_go(worker);

@@ -31,13 +31,13 @@
 #include "wasm/engine.h"
 #include "worker/exchange.h"
 
-#define GRACE_NS       UINT64_C(5000000)  /* from when the guest must stop to the kill: for the report */
-#define FILES_GRACE_NS UINT64_C(15000000) /* the same where files come back: for them ten, as in process */
-#define REPORT_NS      UINT64_C(5000000)  /* of it, what the report has after the files */
-#define AFTERLIFE_NS   UINT64_C(1000000000)
+#define GRACE_NS        UINT64_C(5000000)  /* from when the guest must stop to the kill: for the report */
+#define FILES_GRACE_NS  UINT64_C(15000000) /* the same where files come back: for them ten, as in process */
+#define REPORT_NS       UINT64_C(5000000)  /* of it, what the report has after the files */
+#define AFTERLIFE_NS    UINT64_C(1000000000)
 #define OPENING_STEP_NS UINT64_C(2000000) /* between two looks at the interrupt */
-#define NEWS_PATIENCE  100 /* ms: how long a worker may take to see that a child has died */
-#define ATTEMPTS       (ADK__POOL_STOCK_MAX + 2)
+#define NEWS_PATIENCE   100               /* ms: how long a worker may take to see that a child has died */
+#define ATTEMPTS        (ADK__POOL_STOCK_MAX + 2)
 
 struct watch {
     adk__runner *runner;
@@ -51,9 +51,9 @@ struct watch {
     bool is_false;       /* it sent what no run of ours would */
     bool is_foreign;     /* a callback forked, and this is the child: the run is the parent's */
     unsigned generation;
-    uint32_t call;       /* of a session; else 0 */
-    bool is_done;        /* the call is, and the session goes on */
-    uint64_t cpu_ns;     /* of the call that is done */
+    uint32_t call;   /* of a session; else 0 */
+    bool is_done;    /* the call is, and the session goes on */
+    uint64_t cpu_ns; /* of the call that is done */
     uint64_t streamed[2];
     bool has_ended;
     bool is_orphan;

@@ -176,7 +176,7 @@ static int get_ready(void)
     int failed;
 
     (void)adk__stack_has(ADK__RUN_STACK_BYTES); /* looks into /proc, once, while it is there */
-    adk__pages_begin();                           /* the same */
+    adk__pages_begin();                         /* the same */
     worker.walls = adk__walls_enter(worker.channel);
     widen_descriptors();
     failed = adk__walls_drop();

@@ -44,7 +44,7 @@
 #define MEMORY_SLACK    ((uint64_t)256 << 20)
 #define SPACE_SLACK     ((uint64_t)64 << 30) /* of addresses: code, what is shared with the library */
 #define STACK_BYTES     ((uint64_t)64 << 20) /* where the host has no limit */
-#define FAMILY_MAX      1024 /* processes of a worker's user, where a session asks for one more */
+#define FAMILY_MAX      1024                 /* processes of a worker's user, where a session asks for one more */
 
 /* ---- namespaces ---------------------------------------------------------------------------------------------------- */
 
