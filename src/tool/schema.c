@@ -35,6 +35,8 @@ static const char output_schema[] =
     "\"truncated\":{\"type\":\"object\",\"properties\":"
     "{\"stdout\":{\"type\":\"boolean\"},\"stderr\":{\"type\":\"boolean\"}}},"
     "\"handle\":{\"type\":[\"string\",\"null\"],\"description\":\"for sandbox_read\"},"
+    "\"session\":{\"type\":\"object\",\"description\":\"of a call that named one\",\"properties\":"
+    "{\"name\":{\"type\":\"string\"},\"open\":{\"type\":\"boolean\"},\"end\":{\"type\":[\"string\",\"null\"]}}},"
     "\"duration_ms\":{\"type\":\"integer\"},"
     "\"usage\":{\"type\":[\"object\",\"null\"]},"
     "\"limits\":{\"type\":[\"object\",\"null\"],\"description\":\"those in force; timeout_clamped, memory_clamped: "

@@ -193,6 +193,35 @@ class Calls(Case):
                     self.assertEqual((report["backend"], report["isolation"]), (language, isolation))
             self.assertEqual(server.end()[0], 0)
 
+    def test_sessions(self):
+        server = self.server(env=runtimes.installed("python"))
+
+        def run(session, code):
+            report = self.report(server, server.call("sandbox_exec", {
+                "language": "python", "code": code, "session": session, "timeout_secs": 60}))
+            return report["outcome"], report["stdout"], report["session"]["open"]
+
+        def act(**arguments):
+            result = server.result(server.call("sandbox_session", arguments))
+            return result.get("isError", False), result["structuredContent"]
+
+        self.assertEqual(run("a", "x = [1]"), ("exited", "", True))
+        self.assertEqual(run("a", "x.append(2); print(x)"), ("exited", "[1, 2]\n", True))
+        self.assertEqual(act(action="fork", session="a", **{"as": "b"}), (False, {"status": "success"}))
+        self.assertEqual(run("b", "x.append('b'); print(x)"), ("exited", "[1, 2, 'b']\n", True))
+        self.assertEqual(run("a", "x.append('a'); print(x)"), ("exited", "[1, 2, 'a']\n", True))
+        self.assertEqual(run("other", "print('x' in globals())"), ("exited", "False\n", True))
+        listed = act(action="list")[1]["sessions"]
+        self.assertEqual(sorted(entry["name"] for entry in listed), ["a", "b", "other"])
+        self.assertEqual(act(action="close", session="b")[0], False)
+        self.assertEqual(run("b", "print('x' in globals())"), ("exited", "False\n", True))
+        for wrong in ({"action": "close", "session": "nobody"}, {"action": "close", "session": "../a"},
+                      {"action": "fork", "session": "a", "as": "other"}, {"action": "open"}, {"action": "list", "more": 1}):
+            self.assertEqual(act(**wrong)[0], True, wrong)
+        self.assertEqual(run("a", "import os; os._exit(3)")[2], False)
+        self.assertEqual(run("a", "print('x' in globals())"), ("exited", "False\n", True))
+        self.assertEqual(server.end()[0], 0)
+
     def test_ceilings(self):
         server = self.server("--max-timeout", "1s", "--max-memory", "2MiB")
         report = self.report(server, server.run(HELLO, timeout_secs=400, memory_limit_mb=64))
