@@ -253,7 +253,7 @@ static void take_piece(struct watch *w, const adk__worker_message *piece, size_t
     size_t bytes = size - sizeof(*piece);
     adk_stream_fn fn;
 
-    if (w->call != 0 && piece->call == w->call && adk__worker_message_is(piece, size, ADK__WORKER_RETURNED)) {
+    if (w->call != 0 && adk__worker_message_is(piece, size, ADK__WORKER_RETURNED) && piece->call == w->call) {
         w->is_done = true;
         w->cpu_ns = piece->cpu_ns;
         return;
