@@ -102,7 +102,7 @@ uint64_t adk__wasi_clock_of_files(void *wasi)
 static bool sleep_virtual(adk__wasi *wasi, uint64_t until_ns)
 {
     adk__wasi_clocks *clocks = &wasi->clocks;
-    uint64_t until_elapsed_ns = until_ns - MONOTONIC_BASE_NS; /* every moment to come is later than the base */
+    uint64_t until_elapsed_ns = until_ns - clocks->base_ns; /* every moment to come is later than that */
 
     if (until_elapsed_ns > clocks->elapsed_ns) {
         clocks->slept_ns += until_elapsed_ns - clocks->elapsed_ns;
@@ -115,7 +115,7 @@ bool adk__wasi_clock_sleep(adk__wasi *wasi, uint64_t until_ns)
 {
     if (wasi->clocks.is_virtual)
         return sleep_virtual(wasi, until_ns);
-    until_ns = adk__add_saturated(until_ns - MONOTONIC_BASE_NS, wasi->clocks.origin_ns);
+    until_ns = adk__add_saturated(until_ns - wasi->clocks.base_ns, wasi->clocks.origin_ns);
     if (adk__interrupt_wait(wasi->setup.interrupt, until_ns) == ADK__INTERRUPT_NONE)
         return false;
     wasi->call.stop = ADK__WASI_INTERRUPT;

@@ -53,6 +53,7 @@ struct branch {
 #define BRANCHES_MAX 16
 
 static struct {
+    bool sessions; /* a child may become one */
     int signals;
     struct child *children;
     size_t count;
@@ -86,7 +87,7 @@ static int begin_child(int run)
     (void)setpgid(0, 0);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    adk__walls_begin_run();
+    adk__walls_begin_run(server.sessions);
     return RUN_FD;
 }
 
@@ -284,11 +285,12 @@ static bool listen_to(int control, int *ret_run)
     return false;
 }
 
-int adk__forks_serve(int control)
+int adk__forks_serve(int control, bool sessions)
 {
     struct pollfd what[2 + 2 * BRANCHES_MAX] = {{control, POLLIN, 0}, {server.signals, POLLIN, 0}};
     int run = -1;
 
+    server.sessions = sessions;
     for (;;) {
         for (size_t i = 0; i < server.branch_count; i++) {
             what[2 + 2 * i] = (struct pollfd){server.branches[i].hello, POLLIN, 0};

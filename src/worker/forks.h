@@ -4,13 +4,15 @@
 #ifndef ADK_WORKER_FORKS_H
 #define ADK_WORKER_FORKS_H
 
+#include <stdbool.h>
+
 /** Gets ready to collect children. Returns 0 or an errno value. */
 int adk__forks_begin(void);
 
 /**
  * Serves the library's end of `control` until it is closed, and then ends this process and all it has forked. Returns only
- * in a forked child: with its end of its channel, and nothing else open.
+ * in a forked child: with its end of its channel, and nothing else open. With `sessions`, it may become one.
  */
-int adk__forks_serve(int control);
+int adk__forks_serve(int control, bool sessions);
 
 #endif

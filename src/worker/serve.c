@@ -214,7 +214,7 @@ int adk__worker_serve(int channel)
         return failed;
     worker.walls |= adk__walls_measure();
     answer(true, NULL, 0);
-    adk__child_run(adk__forks_serve(channel), &worker.engines, worker.orders.flavour);
+    adk__child_run(adk__forks_serve(channel, false), &worker.engines, worker.orders.flavour);
 }
 
 /* ---- images -------------------------------------------------------------------------------------------------------- */
@@ -232,7 +232,7 @@ static bool at_checkpoint(void *data)
     }
     worker.walls |= adk__walls_measure();
     answer(true, NULL, 0);
-    channel = adk__forks_serve(worker.channel);
+    channel = adk__forks_serve(worker.channel, true);
     worker.is_child = true;
     adk__pages_touch();
     return adk__child_resume(channel, run, worker.shard);

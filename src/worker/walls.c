@@ -423,7 +423,7 @@ int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks)
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */
 
-void adk__walls_begin_run(void)
+void adk__walls_begin_run(bool session)
 {
     const struct rlimit descriptors = {RUN_DESCRIPTORS, RUN_DESCRIPTORS};
     struct rlimit family;
@@ -435,7 +435,9 @@ void adk__walls_begin_run(void)
     if (getrlimit(RLIMIT_NPROC, &family) != 0)
         return;
     family.rlim_cur = 0;
-    if (family.rlim_max > FAMILY_MAX)
+    if (!session)
+        family.rlim_max = 0;
+    else if (family.rlim_max > FAMILY_MAX)
         family.rlim_max = FAMILY_MAX; /* for one that becomes a session; no other can raise it again */
     (void)setrlimit(RLIMIT_NPROC, &family);
 }

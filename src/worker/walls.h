@@ -25,8 +25,8 @@ int adk__walls_seal(void);
 /** Measures how much memory the worker has, once it serves. Returns ADK_WALL_MEMORY where runs can be bounded, or 0. */
 uint32_t adk__walls_measure(void);
 
-/** In a run's process, right after the fork: it dies with the worker, and opens next to nothing. */
-void adk__walls_begin_run(void);
+/** In a run's process, right after the fork: it dies with the worker, opens next to nothing, and may, as a `session`, fork. */
+void adk__walls_begin_run(bool session);
 
 /**
  * In a run's process, before the guest: it may have `memory_bytes` more than the worker had, it writes no files, and nothing

@@ -167,7 +167,7 @@ static void test_run_json(void **state)
                              .out = "\"stdout\":\"hello, world\\n\""};
 
     (void)state;
-    sweep("run --json", &call, 110);
+    sweep("run --json", &call, 25);
 }
 
 static void test_run_trapped(void **state)
@@ -261,7 +261,7 @@ static void test_run_files(void **state)
     assert_true(fputs("text", file) >= 0);
     assert_int_equal(fclose(file), 0);
     sweep_files(false, FAULT_MEMORY, 30);
-    sweep_files(true, FAULT_MEMORY, 130);
+    sweep_files(true, FAULT_MEMORY, 45);
     sweep_files(false, FAULT_DESCRIPTOR, 8);
     sweep_files(true, FAULT_DESCRIPTOR, 8);
     (void)unlink(path);

@@ -211,6 +211,8 @@ class Calls(Case):
         self.assertEqual(run("b", "x.append('b'); print(x)"), ("exited", "[1, 2, 'b']\n", True))
         self.assertEqual(run("a", "x.append('a'); print(x)"), ("exited", "[1, 2, 'a']\n", True))
         self.assertEqual(run("other", "print('x' in globals())"), ("exited", "False\n", True))
+        self.assertEqual(run("other", "import time; t = time.monotonic(); time.sleep(.1); print(time.monotonic() - t < .3)"),
+                         ("exited", "True\n", True))
         listed = act(action="list")[1]["sessions"]
         self.assertEqual(sorted(entry["name"] for entry in listed), ["a", "b", "other"])
         self.assertEqual(act(action="close", session="b")[0], False)
@@ -220,6 +222,37 @@ class Calls(Case):
             self.assertEqual(act(**wrong)[0], True, wrong)
         self.assertEqual(run("a", "import os; os._exit(3)")[2], False)
         self.assertEqual(run("a", "print('x' in globals())"), ("exited", "False\n", True))
+        self.assertEqual(server.end()[0], 0)
+
+    def test_sessions_of_scripts(self):
+        server = self.server(env=runtimes.installed("javascript"))
+
+        def run(code, session="a"):
+            report = self.report(server, server.call("sandbox_exec", {
+                "language": "javascript", "code": code, "session": session, "timeout_secs": 60}))
+            return report["exit_code"], report["stdout"], report["stderr"], report["session"]["open"]
+
+        self.assertEqual(run("const x = [1]; let y = 2; function f() { return x.length; }"), (0, "", "", True))
+        self.assertEqual(run("x.push(2); console.log(x, y, f())"), (0, "[ 1, 2 ] 2 2\n", "", True))
+        self.assertEqual(run("const r = await Promise.resolve(5); console.log(r)"), (0, "5\n", "", True))
+        self.assertEqual(run("console.log(r); setTimeout(() => console.log('later', r), 30)"), (0, "5\nlater 5\n", "", True))
+        code, out, err, is_open = run("console.log('so far'); nothing.here")
+        self.assertEqual((code, out, is_open), (1, "so far\n", True))
+        self.assertTrue(err.startswith("ReferenceError: nothing is not defined"), err)
+        self.assertEqual(run("setTimeout(() => { throw new Error('late'); }, 1)")[0], 1)
+        self.assertEqual(run("+")[0], 1)
+        self.assertEqual(run("std.writeFile('kept', 'text')")[0], 0)
+        self.assertEqual(run("console.log(std.loadFile('kept'), os.readdir('/')[0].filter((name) => name[0] !== '.'))"),
+                         (0, "text [ 'kept' ]\n", "", True))
+        # A timer is due when it should be, however old the session and its image are.
+        self.assertEqual(run("const begun = os.now(); setTimeout(() => console.log(os.now() - begun < 3e5), 100)"),
+                         (0, "true\n", "", True))
+        self.assertFalse(server.result(server.call("sandbox_session", {
+            "action": "fork", "session": "a", "as": "b"})).get("isError", False))
+        self.assertEqual(run("x.push('b'); console.log(x.length)", "b"), (0, "3\n", "", True))
+        self.assertEqual(run("console.log(x.length)"), (0, "2\n", "", True))
+        self.assertNotEqual(run("console.log(Math.random())", "b")[1], run("console.log(Math.random())")[1])
+        self.assertEqual(run("std.exit(3)"), (3, "", "", False))
         self.assertEqual(server.end()[0], 0)
 
     def test_ceilings(self):

@@ -103,7 +103,7 @@ class Commands(Mistakes):
 
     def test_arguments_that_are_missing_or_none_of_those(self):
         one = "for which shell? One of bash, zsh, fish, or json"
-        there = "runtime: there is no \"%s\"; there are: python, javascript, typescript"
+        there = "runtime: there is no \"%s\"; there are: python, javascript, typescript, python-science"
         self.mistakes([
             ("run", "run: FILE is missing; see adk-sandbox run --help"),
             ("run --", "run: FILE is missing; see adk-sandbox run --help"),

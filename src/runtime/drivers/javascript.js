@@ -4,6 +4,11 @@
  * The host stops it where it opens /.adk/run, once it is warm, and lets it go on in a fork for each run; or that file is there
  * from the beginning. The program is in that file, its arguments in /.adk/args and its environment in /.adk/env, each word
  * with a NUL behind it. The first argument is the seed of Math.random(), whose own was made before the fork.
+ *
+ * Where there is a file /.adk/session, that program is the first of a session: each is a script that begins where the one
+ * before has ended, in the same global scope, and has ended when nothing is left to be waited for. The host is told the exit
+ * status by the name under which the file is opened again, and that returns with the next program. A file /.adk/forked says
+ * that this process is a new one, whose random numbers must be its own.
  */
 (function (std, os, print) {
     "use strict";
@@ -236,17 +241,20 @@
             Object.defineProperty(target, name, {value: values[name], writable: true, enumerable: false, configurable: true});
     }
 
-    function setWorld(seed, args, environment) {
+    function setEnvironment(environment) {
         for (const name of Object.keys(std.getenviron()))
-            std.unsetenv(name); /* what the interpreter was warmed with */
+            std.unsetenv(name); /* what the interpreter was warmed with, or the call before had */
         for (const word of environment) {
             const at = word.indexOf("=");
             std.setenv(word.slice(0, at), word.slice(at + 1));
         }
+    }
+
+    function setWorld(seed, args, timers) {
         define(Math, {random: makeRandom(seed)});
         define(globalThis, {
-            scriptArgs: args, console: makeConsole(), setTimeout: os.setTimeout, clearTimeout: os.clearTimeout,
-            setInterval: os.setInterval, clearInterval: os.clearInterval,
+            scriptArgs: args, console: makeConsole(), setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout,
+            setInterval: timers.setInterval, clearInterval: timers.clearInterval,
         });
         delete globalThis.execArgv;
         delete globalThis.argv0;
@@ -262,16 +270,24 @@
         return (end < 0 ? lines : lines.slice(0, end)).join("\n").trimEnd();
     }
 
-    function fail(error) {
+    function complain(text) {
+        std.out.flush();
+        std.err.puts(text + "\n");
+        std.err.flush();
+    }
+
+    function tell(error) {
         let text = "";
         try {
             text = error instanceof Error ? showError(error) : "Uncaught " + inspect(error, [], 0);
         } catch (other) {
             text = "Uncaught error";
         }
-        std.out.flush();
-        std.err.puts(text + "\n");
-        std.err.flush();
+        complain(text);
+    }
+
+    function fail(error) {
+        tell(error);
         std.exit(1);
     }
 
@@ -308,7 +324,7 @@
     }
 
     function tidy() {
-        for (const name of ["run", "args", "env", "driver.js", "library.js"])
+        for (const name of ["run", "args", "env", "session", "forked", "driver.js", "library.js"])
             os.remove(directory + "/" + name);
         os.remove(directory);
     }
@@ -371,20 +387,121 @@
         return load("index.js").transform;
     }
 
-    /* Types go, lines stay where they are. */
+    /* Types go, lines stay where they are. Undefined where that cannot be, which has been said then. */
     function strip(transform, text, name) {
         try {
             return transform(text, {transforms: ["typescript"], disableESTransforms: true}).code;
         } catch (error) {
             const at = /^(?:sucrase: )?([^]*?) \((\d+):(\d+)\)$/.exec(error.message);
             if (at === null && !(error instanceof RangeError))
-                fail(error);
-            std.out.flush();
-            if (at === null)
-                std.err.puts("RangeError: the code is nested too deep for its types to be stripped\n    at " + name + "\n");
+                tell(error);
+            else if (at === null)
+                complain("RangeError: the code is nested too deep for its types to be stripped\n    at " + name);
             else
-                std.err.puts("SyntaxError: " + at[1] + "\n    at " + name + ":" + at[2] + ":" + at[3] + "\n");
-            std.exit(1);
+                complain("SyntaxError: " + at[1] + "\n    at " + name + ":" + at[2] + ":" + at[3]);
+            return undefined;
+        }
+    }
+
+    /* ---- sessions -------------------------------------------------------------------------------------------------- */
+
+    /* The timers that are set, so that a call waits for them; what they throw is told as it is elsewhere. */
+    function makeTimers() {
+        const active = new Set();
+        let failed = false;
+        let settle = () => undefined;
+        function ended(id) {
+            active.delete(id);
+            if (active.size === 0)
+                settle();
+        }
+        function guarded(f, args) {
+            try {
+                f(...args);
+            } catch (error) {
+                tell(error);
+                failed = true;
+            }
+        }
+        function clear(id) {
+            os.clearTimeout(id);
+            ended(id);
+        }
+        return {
+            setTimeout: (f, delay, ...args) => {
+                const id = os.setTimeout(() => {
+                    guarded(f, args);
+                    ended(id);
+                }, delay);
+                active.add(id);
+                return id;
+            },
+            setInterval: (f, delay, ...args) => {
+                const id = os.setInterval(() => guarded(f, args), delay);
+                active.add(id);
+                return id;
+            },
+            clearTimeout: clear,
+            clearInterval: clear,
+            /* Until there is nothing more to come: jobs of promises run before a timer does. Whether one has failed. */
+            wait: async () => {
+                do {
+                    await new Promise((resolve) => os.setTimeout(resolve, 0));
+                    if (active.size > 0)
+                        await new Promise((resolve) => { settle = resolve; });
+                } while (active.size > 0);
+                const hasFailed = failed;
+                failed = false;
+                return hasFailed;
+            },
+        };
+    }
+
+    /* A script's own names stay; its errors bear the name that it was given. */
+    async function evaluate(text, name) {
+        try {
+            await std.evalScript(text, {async: true, backtrace_barrier: true});
+            return 0;
+        } catch (error) {
+            if (error instanceof Error && typeof error.stack === "string")
+                error.stack = error.stack.replace(/<evalScript>/g, name);
+            tell(error);
+            return 1;
+        }
+    }
+
+    /* One program of a session; gives its exit status. */
+    async function call(count, source, timers) {
+        const [seed, ...args] = words(read("args"));
+        if (count === 1) {
+            setWorld(seed, args, timers);
+            globalThis.os = Object.assign({}, os, timers);
+            delete globalThis.os.wait;
+        } else if (exists(directory + "/forked")) {
+            define(Math, {random: makeRandom(seed)});
+        }
+        setEnvironment(words(read("env")));
+        define(globalThis, {scriptArgs: args});
+        std.in.flush(); /* what was left of another input */
+        std.in.clearerr();
+        tidy();
+        const given = shownName(args.length > 0 ? args[0] : "");
+        const name = given === "<script>" ? "<script " + count + ">" : given;
+        const text = transform === null ? source : strip(transform, source, name);
+        let status = text === undefined ? 1 : await evaluate(text, name);
+        if (await timers.wait())
+            status = status || 1;
+        std.out.flush();
+        std.err.flush();
+        return status;
+    }
+
+    async function keepSession(source) {
+        const timers = makeTimers();
+        let status = await call(1, source, timers);
+        for (let count = 2;; count++) {
+            const next = read("run/" + status);
+            status = await call(count, next, timers);
         }
     }
 
@@ -397,10 +514,17 @@
         std.gc();
     }
     const source = read("run");
+    if (exists(directory + "/session")) {
+        keepSession(source);
+        return;
+    }
     const [seed, ...args] = words(read("args"));
-    setWorld(seed, args, words(read("env")));
+    setWorld(seed, args, os);
+    setEnvironment(words(read("env")));
     const name = args.length > 0 ? args[0] : "";
     const text = transform === null ? source : strip(transform, source, shownName(name));
+    if (text === undefined)
+        std.exit(1);
     const asModule = isModule(name, text);
     const [path, isOurs] = place(name, text, transform !== null);
     tidy();
