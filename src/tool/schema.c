@@ -209,6 +209,15 @@ static json_t *input_schema(const adk_tool *tool)
     return schema;
 }
 
+static json_t *output_schema_of(const adk_tool *tool)
+{
+    json_t *schema = parse(output_schema);
+
+    if (tool->session_languages == 0)
+        (void)json_object_del(json_object_get(schema, "properties"), "session");
+    return schema;
+}
+
 /* One object, of which it takes the schemas; NULL where anything is missing. */
 static json_t *tool_json(const char *name, const char *title, json_t *description, json_t *input, json_t *output)
 {
@@ -232,7 +241,7 @@ json_t *adk__tool_schema(const adk_tool *tool)
         tool->languages, tool->session_languages == 0 ? "" : ", unless it names a `session`");
 
     return tool_json(ADK_TOOL_NAME_CSTR, "Run code in a sandbox", description, input_schema(tool),
-                     parse(output_schema));
+                     output_schema_of(tool));
 }
 
 json_t *adk__tool_read_schema(void)

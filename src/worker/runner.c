@@ -356,10 +356,11 @@ static void wait_for_end(struct watch *w)
             return;
         if (what[2].revents != 0)
             pass_on_cancel(w);
+        if (w->is_done)
+            break; /* what becomes of a session's process from here on is the next call's to learn */
         if (what[0].revents != 0)
             take_news(w);
-        if (!w->is_done)
-            pass_time(w);
+        pass_time(w);
     }
     if (w->is_orphan)
         end_orphan(w);
