@@ -124,8 +124,10 @@ static char *said_by(adk_backend *backend, const adk_request *request)
     adk_test_expect(result, ADK_OUTCOME_EXITED);
     assert_bytes_are(adk_result_stderr(result).head, "");
     assert_int_equal(adk_result_exit_code(result), 0);
-    text = strndup(out.data == NULL ? "" : out.data, out.size);
+    text = calloc(1, out.size + 1);
     assert_non_null(text);
+    if (out.size > 0)
+        memcpy(text, out.data, out.size);
     adk_result_free(result);
     return text;
 }
