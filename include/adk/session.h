@@ -8,9 +8,9 @@
  *
  * A call is a request like any other, with code, arguments, environment, standard input, files and a deadline of its own, and
  * its result is its own: exit code, output, files. An error that the program does not catch ends the call (exit code 1, the
- * trace on standard error), and so does leaving by the language's own exit (sys.exit()); neither ends the session. What does
- * end it is what leaves an interpreter in the middle of something, or without one: a deadline, a cancellation, a limit, a
- * trap, an exit that bypasses the interpreter (os._exit()). The result of that call says how it came, adk_session_describe()
+ * trace on standard error), and so does sys.exit() in Python; neither ends the session. What does end it is what leaves an
+ * interpreter in the middle of something, or without one: a deadline, a cancellation, a limit, a trap, an exit that bypasses
+ * the interpreter (os._exit(); in JavaScript std.exit(), and a rejection that nobody handles). The result of that call says how it came, adk_session_describe()
  * says that the session has ended and why, and further calls get ADK_E_UNAVAILABLE.
  *
  * What stays between calls: the interpreter with all its objects, and the private tree of files. What does not: arguments,
