@@ -129,7 +129,8 @@ static int keep(adk__codes *codes, const adk__codes_wish *wish, uint64_t hash, i
     entry->size = wish->source.size;
     entry->bytes = wish->source.size + (size > 0 ? (uint64_t)size : 0);
     atomic_init(&entry->references, 2);
-    memcpy(entry->source, wish->source.data, entry->size);
+    if (entry->size > 0) /* of what is known by its hash alone nothing is there */
+        memcpy(entry->source, wish->source.data, entry->size);
     (void)pthread_mutex_lock(&codes->mutex);
     DL_PREPEND(codes->entries, entry);
     codes->bytes += entry->bytes;
