@@ -236,7 +236,8 @@ static void test_a_string_of_escapes_is_measured_in_one_go(void **state)
     text[1] = text[size] = ' ';
     assert_int_equal(adk_tool_call(TOOL(state), adk_bytes_make(text, size + 2), NULL, &answer, NULL), ADK_OK);
     assert_non_null(strstr(answer, "the arguments must be an object"));
-    assert_in_range(adk_test_now_ns() - start_ns, 0, 5 * SECOND + adk_test_slack_ns());
+    /* Looking for the end anew from each of them took hours; under valgrind once takes half a minute. */
+    assert_in_range(adk_test_now_ns() - start_ns, 0, 300 * SECOND);
     adk_free(answer);
     free(text);
 }
