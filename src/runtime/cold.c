@@ -7,7 +7,6 @@
  * deadline, budget and outcomes.
  */
 #include <pthread.h>
-#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "base/clock.h"
 #include "core/error.h"
 #include "core/result.h"
+#include "core/words.h"
 #include "runtime/open.h"
 #include "runtime/store.h"
 
@@ -25,7 +25,6 @@
 #define FILE_ENV     "/.adk/env"
 #define FILE_LIBRARY "/.adk/library.js"
 #define FILES_ADDED  5
-#define SEED_BYTES   16
 
 struct runtime {
     const adk_runtime *manifest;
@@ -44,45 +43,6 @@ struct job {
     adk__buf env;
     adk_bytes words[ADK__RUNTIME_ARGS_MAX + 1];
 };
-
-static int add_word(adk__buf *buf, adk_bytes word)
-{
-    int failed = adk__buf_append(buf, word.data, word.size);
-
-    return failed ? failed : adk__buf_append(buf, "", 1);
-}
-
-/* What a language's own generator starts from, where that cannot ask the system: the first argument. */
-static int add_seed(const adk_request *request, adk__buf *args)
-{
-    uint8_t seed[crypto_generichash_BYTES_MIN];
-    char text[2 * SEED_BYTES + 1];
-
-    _Static_assert(sizeof(seed) >= SEED_BYTES, "a hash is as long as a seed");
-    if ((request->flags & ADK_REQUEST_SEED) != 0)
-        (void)crypto_generichash(seed, sizeof(seed), (const uint8_t *)&request->random_seed,
-                                 sizeof(request->random_seed), NULL, 0);
-    else
-        randombytes_buf(seed, sizeof(seed));
-    (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
-    return add_word(args, adk_bytes_from_cstr(text));
-}
-
-static int set_words(const adk_request *request, struct job *job)
-{
-    int failed = add_seed(request, &job->args);
-
-    for (size_t i = 0; i < request->args_count && !failed; i++)
-        failed = add_word(&job->args, request->args[i]);
-    for (size_t i = 0; i < request->env_count && !failed; i++) {
-        failed = adk__buf_append(&job->env, request->env[i].name.data, request->env[i].name.size);
-        if (!failed)
-            failed = adk__buf_append(&job->env, "=", 1);
-        if (!failed)
-            failed = add_word(&job->env, request->env[i].value);
-    }
-    return failed;
-}
 
 static int set_files(const struct runtime *r, const adk_request *request, struct job *job)
 {
@@ -121,7 +81,7 @@ static int make_job(const struct runtime *r, const adk_request *request, struct 
         job->request.code = adk_bytes_make(r->code.data, r->code.size);
     job->request.args = job->words;
     job->request.args_count = adk__runtime_command(r->manifest, job->words);
-    if (set_words(request, job) != 0 || set_files(r, request, job) != 0)
+    if (adk__words_put(request, &job->args, &job->env) != 0 || set_files(r, request, job) != 0)
         return adk__fail_nomem(ret_error);
     return ADK_OK;
 }

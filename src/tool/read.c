@@ -221,7 +221,8 @@ json_t *adk__tool_read(adk_tool *tool, const json_t *arguments, bool *ret_is_err
     return answer;
 }
 
-int adk_tool_read(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_error **ret_error)
+int adk__tool_answer_text(adk_tool *tool, adk_bytes text, adk__tool_answer_fn answer_to, char **ret_text_cstr,
+                          adk_error **ret_error)
 {
     adk__json_limits limits = {tool->options.arguments_max_bytes, ADK_TOOL_VALUES_MAX, ADK_TOOL_DEPTH_MAX};
     ADK_AUTO(adk__json_free) json_t *arguments = NULL;
@@ -230,11 +231,16 @@ int adk_tool_read(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_erro
     bool is_error;
 
     if (adk__json_read(text, &limits, "the arguments", &arguments, &error) == ADK_OK)
-        answer = adk__tool_read(tool, arguments, &is_error);
+        answer = answer_to(tool, arguments, &is_error);
     else
         answer = adk__tool_read_refusal(error);
     adk_error_free(error);
     if (answer == NULL)
         return adk__fail_nomem(ret_error);
     return adk__report_dump(answer, ret_text_cstr, ret_error);
+}
+
+int adk_tool_read(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_error **ret_error)
+{
+    return adk__tool_answer_text(tool, text, adk__tool_read, ret_text_cstr, ret_error);
 }

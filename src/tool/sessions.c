@@ -421,16 +421,5 @@ json_t *adk__tool_session_act(adk_tool *tool, const json_t *arguments, bool *ret
 
 int adk_tool_session(adk_tool *tool, adk_bytes text, char **ret_text_cstr, adk_error **ret_error)
 {
-    adk__json_limits limits = {tool->options.arguments_max_bytes, ADK_TOOL_VALUES_MAX, ADK_TOOL_DEPTH_MAX};
-    ADK_AUTO(adk__json_free) json_t *arguments = NULL;
-    ADK_AUTO(adk__json_free) json_t *answer = NULL;
-    adk_error *error = NULL;
-    bool is_error;
-
-    if (adk__json_read(text, &limits, "the arguments", &arguments, &error) == ADK_OK)
-        answer = adk__tool_session_act(tool, arguments, &is_error);
-    else
-        answer = adk__tool_read_refusal(error);
-    adk_error_free(error);
-    return answer == NULL ? adk__fail_nomem(ret_error) : adk__report_dump(answer, ret_text_cstr, ret_error);
+    return adk__tool_answer_text(tool, text, adk__tool_session_act, ret_text_cstr, ret_error);
 }

@@ -159,6 +159,13 @@ void adk__tool_refusal(const adk_error *error, const char *hint, adk__tool_answe
 /** As adk_tool_read(), adk_tool_schema() and so on; NULL without memory. `ret_is_error` where nothing was read. */
 json_t *adk__tool_read(adk_tool *tool, const json_t *arguments, bool *ret_is_error);
 json_t *adk__tool_read_refusal(const adk_error *error);
+
+/** An answer to arguments that are an object or not; NULL for want of memory. */
+typedef json_t *(*adk__tool_answer_fn)(adk_tool *tool, const json_t *arguments, bool *ret_is_error);
+
+/** Reads the arguments within the tool's limits, and writes the answer to them as text. */
+int adk__tool_answer_text(adk_tool *tool, adk_bytes text, adk__tool_answer_fn answer_to, char **ret_text_cstr,
+                          adk_error **ret_error);
 json_t *adk__tool_schema(const adk_tool *tool);
 json_t *adk__tool_read_schema(void);
 json_t *adk__tool_capabilities_schema(void);

@@ -1,0 +1,44 @@
+#include "core/words.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <sys/random.h>
+
+#define SEED_BYTES 16
+
+static int add(adk__buf *to, adk_bytes bytes, const char *end)
+{
+    int failed = adk__buf_append(to, bytes.data, bytes.size);
+
+    return failed ? failed : adk__buf_append(to, end, 1);
+}
+
+static int add_seed(const adk_request *request, adk__buf *args)
+{
+    uint8_t seed[crypto_generichash_BYTES_MIN];
+    char text[2 * SEED_BYTES + 1];
+
+    _Static_assert(sizeof(seed) >= SEED_BYTES, "a hash is as long as a seed");
+    if ((request->flags & ADK_REQUEST_SEED) != 0)
+        (void)crypto_generichash(seed, sizeof(seed), (const uint8_t *)&request->random_seed,
+                                 sizeof(request->random_seed), NULL, 0);
+    else if (getrandom(seed, SEED_BYTES, 0) != SEED_BYTES)
+        return -EIO;
+    (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
+    return add(args, adk_bytes_from_cstr(text), "");
+}
+
+int adk__words_put(const adk_request *request, adk__buf *args, adk__buf *env)
+{
+    int failed = add_seed(request, args);
+
+    for (size_t i = 0; i < request->args_count && !failed; i++)
+        failed = add(args, request->args[i], "");
+    for (size_t i = 0; i < request->env_count && !failed; i++) {
+        failed = add(env, request->env[i].name, "=");
+        if (!failed)
+            failed = add(env, request->env[i].value, "");
+    }
+    return failed;
+}
