@@ -83,6 +83,7 @@ static void open_backend(const char *name, const char *guests, const char *cache
     image.languages = manifest->info.languages;
     image.files = &driver;
     image.files_count = 1;
+    image.rehearsal = adk_bytes_from_cstr(manifest->rehearsal_cstr);
     image.memory_default_bytes = manifest->info.memory_default_bytes;
     options.disk_cache_cstr = directory;
     options.disk_key_cstr = key;

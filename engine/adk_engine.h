@@ -49,6 +49,9 @@ uint64_t adk_engine_compatibility(const wasm_engine_t *engine);
 /** As adk_engine_load() from the file behind `fd`, which is mapped. Takes `fd`, also on failure. */
 wasmtime_error_t *adk_engine_load_file(const wasm_engine_t *engine, int fd, wasmtime_module_t **ret_module);
 
+/** Where a module's machine code lies: whole pages from its beginning on, which the engine never writes to again. */
+const void *adk_engine_text(const wasmtime_module_t *module, size_t *ret_size);
+
 /** Compiles to what the two above load, and no more. The caller frees *ret_code with wasm_byte_vec_delete(). */
 wasmtime_error_t *adk_engine_precompile(const wasm_engine_t *engine, const uint8_t *data, size_t size,
                                         wasm_byte_vec_t *ret_code);

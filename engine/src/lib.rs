@@ -262,6 +262,15 @@ pub unsafe extern "C" fn adk_engine_load_file(
     )
 }
 
+/// Where a module's machine code lies: whole pages from its beginning on, which the engine never writes to again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adk_engine_text(module: &wasmtime_module_t, ret_size: &mut usize) -> *const u8 {
+    let module: &Module = unsafe { &*(module as *const wasmtime_module_t).cast() };
+    let text = module.text();
+    *ret_size = text.len();
+    text.as_ptr()
+}
+
 /// Compiles to what adk_engine_load() loads, without loading it: no memory is made executable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adk_engine_precompile(

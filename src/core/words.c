@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sodium.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/random.h>
 
 #define SEED_BYTES 16
@@ -14,7 +15,7 @@ static int add(adk__buf *to, adk_bytes bytes, const char *end)
     return failed ? failed : adk__buf_append(to, end, 1);
 }
 
-static int add_seed(const adk_request *request, adk__buf *args)
+static int add_seed(const adk_request *request, adk__buf *words)
 {
     uint8_t seed[crypto_generichash_BYTES_MIN];
     char text[2 * SEED_BYTES + 1];
@@ -26,19 +27,25 @@ static int add_seed(const adk_request *request, adk__buf *args)
     else if (getrandom(seed, SEED_BYTES, 0) != SEED_BYTES)
         return -EIO;
     (void)sodium_bin2hex(text, sizeof(text), seed, SEED_BYTES);
-    return add(args, adk_bytes_from_cstr(text), "");
+    return add(words, adk_bytes_from_cstr(text), "");
 }
 
-int adk__words_put(const adk_request *request, adk__buf *args, adk__buf *env)
+int adk__words_put(const adk_request *request, const char *marks_cstr, adk__buf *words)
 {
-    int failed = add_seed(request, args);
+    char count[24];
+    int failed = add_seed(request, words);
 
+    (void)snprintf(count, sizeof(count), "%zu", request->args_count);
+    if (!failed)
+        failed = add(words, adk_bytes_from_cstr(marks_cstr), "");
+    if (!failed)
+        failed = add(words, adk_bytes_from_cstr(count), "");
     for (size_t i = 0; i < request->args_count && !failed; i++)
-        failed = add(args, request->args[i], "");
+        failed = add(words, request->args[i], "");
     for (size_t i = 0; i < request->env_count && !failed; i++) {
-        failed = add(env, request->env[i].name, "=");
+        failed = add(words, request->env[i].name, "=");
         if (!failed)
-            failed = add(env, request->env[i].value, "");
+            failed = add(words, request->env[i].value, "");
     }
     return failed;
 }

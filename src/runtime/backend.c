@@ -51,6 +51,7 @@ int adk__warm_open(const adk_runtime *runtime, const adk__runtime_settings *sett
                                 .args_count = adk__runtime_command(runtime, args),
                                 .files = files,
                                 .files_count = 1,
+                                .rehearsal = adk_bytes_from_cstr(runtime->rehearsal_cstr),
                                 .memory_default_bytes = runtime->info.memory_default_bytes};
     const adk_env once = {adk_bytes_from_cstr(ENV_ONCE), adk_bytes_from_cstr("1")};
     adk_wasm_options wasm = settings->wasm;

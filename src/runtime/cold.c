@@ -21,10 +21,9 @@
 #include "runtime/store.h"
 
 #define FILE_CODE    "/.adk/run" /* where a warm interpreter stops (worker/image.h) */
-#define FILE_ARGS    "/.adk/args"
-#define FILE_ENV     "/.adk/env"
+#define FILE_WORDS   "/.adk/words"
 #define FILE_LIBRARY "/.adk/library.js"
-#define FILES_ADDED  5
+#define FILES_ADDED  4
 
 struct runtime {
     const adk_runtime *manifest;
@@ -39,9 +38,8 @@ struct runtime {
 struct job {
     adk_request request;
     adk_file *files;
-    adk__buf args;
-    adk__buf env;
-    adk_bytes words[ADK__RUNTIME_ARGS_MAX + 1];
+    adk__buf words;
+    adk_bytes args[ADK__RUNTIME_ARGS_MAX + 1];
 };
 
 static int set_files(const struct runtime *r, const adk_request *request, struct job *job)
@@ -52,8 +50,7 @@ static int set_files(const struct runtime *r, const adk_request *request, struct
     const adk_file own[FILES_ADDED] = {
         {adk_bytes_from_cstr(manifest->driver_path_cstr), driver, NULL},
         {adk_bytes_from_cstr(FILE_CODE), request->code, NULL},
-        {adk_bytes_from_cstr(FILE_ARGS), adk_bytes_make(job->args.data, job->args.size), NULL},
-        {adk_bytes_from_cstr(FILE_ENV), adk_bytes_make(job->env.data, job->env.size), NULL},
+        {adk_bytes_from_cstr(FILE_WORDS), adk_bytes_make(job->words.data, job->words.size), NULL},
         {adk_bytes_from_cstr(FILE_LIBRARY), adk_bytes_make(r->library.data, r->library.size), NULL},
     };
 
@@ -79,9 +76,9 @@ static int make_job(const struct runtime *r, const adk_request *request, struct 
     job->request.code = (adk_bytes){NULL, 0};
     if (job->request.module == NULL)
         job->request.code = adk_bytes_make(r->code.data, r->code.size);
-    job->request.args = job->words;
-    job->request.args_count = adk__runtime_command(r->manifest, job->words);
-    if (adk__words_put(request, &job->args, &job->env) != 0 || set_files(r, request, job) != 0)
+    job->request.args = job->args;
+    job->request.args_count = adk__runtime_command(r->manifest, job->args);
+    if (adk__words_put(request, ADK__WORDS_PLAIN, &job->words) != 0 || set_files(r, request, job) != 0)
         return adk__fail_nomem(ret_error);
     return ADK_OK;
 }
@@ -89,8 +86,7 @@ static int make_job(const struct runtime *r, const adk_request *request, struct 
 static void free_job(struct job *job)
 {
     free(job->files);
-    adk__buf_free(&job->args);
-    adk__buf_free(&job->env);
+    adk__buf_free(&job->words);
 }
 
 /* The module is compiled by now: further runs need not even look it up. Where that fails, they do. */
@@ -111,7 +107,7 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
 {
     struct runtime *r = state;
     uint64_t start_ns = adk__now_ns();
-    struct job job = {.args = ADK__BUF_INIT((size_t)1 << 30), .env = ADK__BUF_INIT((size_t)1 << 30)};
+    struct job job = {.words = ADK__BUF_INIT((size_t)1 << 30)};
     uint64_t spent_ns;
     int code;
 

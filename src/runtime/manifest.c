@@ -34,6 +34,17 @@ static const adk_runtime science_library = {
     .file_blake2b_cstr = "37fa55fd7c6edd0de6f9b3619d3686a9e3593da590a8ab2de806d3945727b7a8",
 };
 
+/* What a first program of an agent's is like. */
+#define REHEARSAL_PYTHON                        \
+    "import json\n"                             \
+    "def double(value):\n"                      \
+    "    return value * 2\n"                    \
+    "values = [double(i) for i in range(10)]\n" \
+    "print(json.dumps({'values': values}), f'{sum(values)}')\n"
+#define REHEARSAL_JAVASCRIPT                                \
+    "const values = [1, 2, 3].map((value) => value * 2);\n" \
+    "console.log(JSON.stringify({values}), `${values.length}`);\n"
+
 static const adk_runtime runtimes[] = {
     {
         .info = {.struct_size = sizeof(adk_runtime_info),
@@ -60,6 +71,7 @@ static const adk_runtime runtimes[] = {
         .keeps_sessions = true,
         .driver_path_cstr = "/.adk/driver.py",
         .args = {"python", "-S", "-I"},
+        .rehearsal_cstr = REHEARSAL_PYTHON,
     },
     {
         .info = {.struct_size = sizeof(adk_runtime_info),
@@ -99,6 +111,7 @@ static const adk_runtime runtimes[] = {
         .keeps_sessions = true,
         .driver_path_cstr = "/.adk/driver.js",
         .args = {"qjs", "--std", "--script"},
+        .rehearsal_cstr = REHEARSAL_JAVASCRIPT,
     },
     {
         .info = {.struct_size = sizeof(adk_runtime_info),
@@ -124,6 +137,7 @@ static const adk_runtime runtimes[] = {
         .keeps_sessions = true,
         .driver_path_cstr = "/.adk/driver.js",
         .args = {"qjs", "--std", "--script"},
+        .rehearsal_cstr = REHEARSAL_JAVASCRIPT,
     },
     {
         .info = {.struct_size = sizeof(adk_runtime_info),
@@ -149,6 +163,7 @@ static const adk_runtime runtimes[] = {
         .driver = &adk__driver_python,
         .driver_path_cstr = "/.adk/driver.py",
         .args = {"python"},
+        .rehearsal_cstr = REHEARSAL_PYTHON,
         .features = ADK__IMAGE_EXCEPTIONS,
         .entry_cstr = "run",
         .before = &adk__driver_science,

@@ -40,6 +40,7 @@ struct adk_runtime {
     const adk__driver *driver;
     const char *driver_path_cstr; /* in the guest */
     const char *args[ADK__RUNTIME_ARGS_MAX];
+    const char *rehearsal_cstr; /* a short program like others (worker/image.h) */
 
     /* Of those that need more than a guest may have; they run in processes of their own only. */
     uint32_t features;         /* ADK__IMAGE_* bits (worker/image.h); 0: none of this is used */

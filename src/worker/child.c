@@ -560,7 +560,8 @@ bool adk__child_rehearse(adk__exchange_head *head, const adk__exchange_request *
     child.channel = -1;
     child.head = head;
     child.order = *image;
-    child.order.inputs_count = 0; /* they are there already */
+    child.order.inputs_count = 0;                  /* they are there already */
+    child.order.request.flags |= ADK_REQUEST_SEED; /* the system's numbers could not be written to protected memory */
     child.order.orders.started_ns = adk__now_ns();
     child.order.orders.soft_ns = child.order.orders.started_ns + REHEARSAL_NS;
     return resume(run, shard);

@@ -7,9 +7,9 @@
  * run, with the run's request around it:
  *
  *   /.adk/run    the file just opened: the request's code
- *   /.adk/args   a seed of 32 hexadecimal digits, then the request's arguments, each followed by a NUL. Equal requests that
- *                have a seed find the same one, all others a new one: for what cannot ask random_get
- *   /.adk/env    the request's environment, NAME=VALUE each followed by a NUL
+ *   /.adk/words  each followed by a NUL: a seed of 32 hexadecimal digits, for what cannot ask random_get (equal requests that
+ *                have a seed find the same one, all others a new one); marks, below; the number of the request's arguments;
+ *                those; its environment, NAME=VALUE
  *
  * Standard input, output and error are the request's, clocks are read anew, random_get gives other bytes in each fork (or
  * those of the request's seed), and the request's files lie in the tree beside the image's. What the driver does not do is
@@ -18,12 +18,8 @@
  *
  * The checkpoint works once, in the warm-up: afterwards, and in any ordinary module, the path is a path like any other.
  *
- * A driver that can do so keeps *sessions*: where it finds
- *
- *   /.adk/session   (empty) this is a session: the program is not the last
- *   /.adk/forked    (empty) and a process of its own since the call before, or from the beginning
- *
- * it does not end with the program, but opens ADK__CHECKPOINT_PATH, a slash and the program's exit status in decimal digits.
+ * A driver that can do so keeps *sessions*: where the marks have an `s` the program is not the last, and with an `n` the
+ * process is a new one since the call before, or from the beginning. There it does not end with the program, but opens ADK__CHECKPOINT_PATH, a slash and the program's exit status in decimal digits.
  * That ends the call, and returns in the next one, with all of the above for it. What was written is to be flushed before;
  * random numbers are to be seeded again where the process is a new one, and only there.
  */
@@ -38,12 +34,9 @@
 
 #include "wasm/disk.h"
 
-#define ADK__CHECKPOINT_DIR     "/.adk"
-#define ADK__CHECKPOINT_PATH    "/.adk/run"
-#define ADK__CHECKPOINT_ARGS    "/.adk/args"
-#define ADK__CHECKPOINT_ENV     "/.adk/env"
-#define ADK__CHECKPOINT_SESSION "/.adk/session"
-#define ADK__CHECKPOINT_FORKED  "/.adk/forked"
+#define ADK__CHECKPOINT_DIR   "/.adk"
+#define ADK__CHECKPOINT_PATH  "/.adk/run"
+#define ADK__CHECKPOINT_WORDS "/.adk/words"
 
 /** Features of an image's module: such a module may also be larger than a guest's, and its entry return an exit code. */
 #define ADK__IMAGE_EXCEPTIONS (1u << 0)
@@ -65,6 +58,7 @@ typedef struct adk__runtime_image {
     const adk_file
         *files; /* the tree: the driver, libraries. A directory by a relative path is preopened by that name */
     size_t files_count;
+    adk_bytes rehearsal; /* a short program like others, which shows what memory they write to (worker/pages.h); or empty */
     uint64_t memory_default_bytes; /* of a run whose request names no limit; what warming took counts in it */
     uint64_t warmup_timeout_ns;    /* 0: 30 s */
     bool has_sessions;             /* its driver keeps them */

@@ -6,11 +6,15 @@
  *
  * No byte of a run goes into the list: a rehearsal knows no request, and what it hands over is in pages that no run has. A
  * rehearsal that fails leaves an empty list, and pages are copied when they are written to.
+ *
+ * What is written and written back is a write as well, and interpreters count their references up and down. So the guest's
+ * memory is write-protected in the rehearsal, and each page opened when it is first written to. Memory of the worker's own is
+ * compared: there the system would refuse calls that write to what is protected.
  */
 #include "worker/pages.h"
 
 #include <errno.h>
-#include <link.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -56,70 +55,48 @@ struct list {
 #define CAN_REHEARSE true
 #endif
 
-static uintptr_t heap;
+static FILE *maps; /* of the worker; opened while there is a /proc */
 static struct list known;
 static struct {
-    struct list *list; /* shared with the worker */
+    struct list *list;   /* shared with the worker */
+    struct range memory; /* the guest's */
+    uint8_t *written;    /* of it, a byte for each page */
     struct range regions[REGIONS_MAX];
     size_t count;
-    uint8_t *copies;
+    uint8_t *copies; /* of the regions */
 } rehearsal;
 
 void adk__pages_begin(void)
 {
-    ADK_AUTO_FCLOSE FILE *maps = fopen("/proc/self/maps", "re");
-    char line[512];
-
-    heap = (uintptr_t)sbrk(0);
-    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL) {
-        if (strstr(line, "[heap]") != NULL)
-            heap = (uintptr_t)strtoull(line, NULL, 16);
-    }
+    maps = fopen("/proc/self/maps", "re");
 }
 
 /* ---- where writes go ----------------------------------------------------------------------------------------------- */
 
-static void add_region(uintptr_t begin, uintptr_t end)
+/* What is private and can be written, but for the guest's memory, and stacks: of those a run has another part. */
+static void add_region(const char *line)
 {
-    begin &= ~(PAGE - 1);
-    end = (end + PAGE - 1) & ~(PAGE - 1);
-    if (begin < end && rehearsal.count < REGIONS_MAX)
-        rehearsal.regions[rehearsal.count++] = (struct range){(uint8_t *)begin, end - begin}; /* NOLINT: an address */
+    unsigned long long begin;
+    unsigned long long end;
+    char rights[5];
+
+    if (sscanf(line, "%llx-%llx %4s", &begin, &end, rights) != 3 ||
+        strcmp(rights, "rw-p") != 0 || /* NOLINT: the kernel's */
+        strstr(line, "[stack]") != NULL || begin == (uintptr_t)rehearsal.memory.at || rehearsal.count == REGIONS_MAX)
+        return;
+    rehearsal.regions[rehearsal.count++] =
+        (struct range){(uint8_t *)(uintptr_t)begin, end - begin}; /* NOLINT: an address */
 }
 
-/* The program's data, and each library's. */
-static int add_data(struct dl_phdr_info *info, size_t size, void *data)
+static void find_regions(void)
 {
-    (void)size;
-    (void)data;
-    for (size_t i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        uintptr_t begin = info->dlpi_addr + segment->p_vaddr;
+    char line[512];
 
-        if (segment->p_type == PT_LOAD && (segment->p_flags & PF_W) != 0)
-            add_region(begin, begin + segment->p_memsz);
-    }
-    return 0;
-}
-
-/* What a thread has, below its pointer and above it. */
-static void add_thread(void)
-{
-    uintptr_t page = (uintptr_t)__builtin_thread_pointer() & ~(PAGE - 1);
-
-    for (uintptr_t at = page - PAGE; at <= page; at += PAGE) {
-        if (madvise((void *)at, PAGE, MADV_POPULATE_READ) == 0) /* NOLINT: it is there */
-            add_region(at, at + PAGE);
-    }
-}
-
-static void find_regions(void *memory, size_t size)
-{
-    rehearsal.count = 0;
-    add_region((uintptr_t)memory, (uintptr_t)memory + size);
-    add_region(heap, (uintptr_t)sbrk(0));
-    (void)dl_iterate_phdr(add_data, NULL);
-    add_thread();
+    while (maps != NULL && fgets(line, sizeof(line), maps) != NULL)
+        add_region(line);
+    if (maps != NULL)
+        (void)fclose(maps);
+    maps = NULL;
 }
 
 /* ---- the rehearsal ------------------------------------------------------------------------------------------------- */
@@ -144,6 +121,30 @@ static bool copy_regions(void)
     return true;
 }
 
+/* Anything but a first write to a page of the guest's is this process's end, and the rehearsal has failed. */
+static void on_write(int signal, siginfo_t *info, void *context)
+{
+    size_t at = (size_t)((uintptr_t)info->si_addr - (uintptr_t)rehearsal.memory.at) & ~(PAGE - 1);
+    int saved = errno;
+
+    (void)signal;
+    (void)context;
+    if (at >= rehearsal.memory.size || rehearsal.written[at / PAGE] != 0 ||
+        mprotect(rehearsal.memory.at + at, PAGE, PROT_READ | PROT_WRITE) != 0)
+        _exit(EXIT_FAILURE);
+    rehearsal.written[at / PAGE] = 1;
+    errno = saved;
+}
+
+static bool watch_memory(void)
+{
+    const struct sigaction action = {.sa_sigaction = on_write, .sa_flags = SA_SIGINFO | SA_NODEFER};
+
+    rehearsal.written = calloc(rehearsal.memory.size / PAGE, 1);
+    return rehearsal.written != NULL && sigaction(SIGSEGV, &action, NULL) == 0 &&
+           mprotect(rehearsal.memory.at, rehearsal.memory.size, PROT_READ) == 0;
+}
+
 /* Takes the list that the rehearsal has left; what no run shall have is given back first. */
 static void take_list(pid_t pid)
 {
@@ -166,10 +167,11 @@ bool adk__pages_rehearse(void *memory, size_t size)
     rehearsal.list = mmap(NULL, sizeof(*rehearsal.list), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (rehearsal.list == MAP_FAILED)
         return false;
-    find_regions(memory, size);
+    rehearsal.memory = (struct range){memory, size};
+    find_regions();
     pid = fork();
     if (pid == 0) {
-        if (!copy_regions())
+        if (!copy_regions() || !watch_memory())
             _exit(EXIT_FAILURE);
         return true;
     }
@@ -196,6 +198,10 @@ _Noreturn void adk__pages_end_rehearsal(void)
 {
     const uint8_t *copy = rehearsal.copies;
 
+    for (size_t at = 0; at < rehearsal.memory.size; at += PAGE) {
+        if (rehearsal.written[at / PAGE] != 0)
+            add_page(rehearsal.list, rehearsal.memory.at + at);
+    }
     for (size_t i = 0; i < rehearsal.count; i++) {
         const struct range *region = &rehearsal.regions[i];
 

@@ -38,26 +38,17 @@ static int add_file(adk__vfs *vfs, const char *path, adk_bytes content, bool cop
 
 int adk__program_put(adk__vfs *vfs, const adk_request *request, bool is_session, bool is_new)
 {
-    const adk_bytes nothing = {NULL, 0};
-    adk__buf args = ADK__BUF_INIT(SIZE_MAX / 2);
-    adk__buf env = ADK__BUF_INIT(SIZE_MAX / 2);
+    const char *marks = !is_session ? ADK__WORDS_PLAIN : is_new ? ADK__WORDS_NEW_SESSION : ADK__WORDS_SESSION;
+    adk__buf words = ADK__BUF_INIT(SIZE_MAX / 2);
     int failed = adk__vfs_mkdir_all(adk__vfs_root(vfs), &ADK__CHECKPOINT_DIR[1], strlen(ADK__CHECKPOINT_DIR) - 1);
 
     if (!failed)
-        failed = adk__words_put(request, &args, &env);
+        failed = adk__words_put(request, marks, &words);
     if (!failed)
         failed = add_file(vfs, ADK__CHECKPOINT_PATH, request->code, is_session);
     if (!failed)
-        failed = add_file(vfs, ADK__CHECKPOINT_ARGS, adk_bytes_make(args.data, args.size), is_session);
-    if (!failed)
-        failed = add_file(vfs, ADK__CHECKPOINT_ENV, adk_bytes_make(env.data, env.size), is_session);
-    if (!failed && is_session)
-        failed = add_file(vfs, ADK__CHECKPOINT_SESSION, nothing, true);
-    if (!failed && is_session && is_new)
-        failed = add_file(vfs, ADK__CHECKPOINT_FORKED, nothing, true);
-    if (!is_session)
-        return failed; /* the files have their content there */
-    adk__buf_free(&args);
-    adk__buf_free(&env);
+        failed = add_file(vfs, ADK__CHECKPOINT_WORDS, adk_bytes_make(words.data, words.size), is_session);
+    if (is_session)
+        adk__buf_free(&words); /* else the file has its content there */
     return failed;
 }

@@ -45,7 +45,7 @@
 #define LOCK_STEP_NS    UINT64_C(2000000)
 
 struct runtime {
-    adk_request *warmup; /* arguments, environment, files */
+    adk_request *warmup; /* arguments, environment, files; its code is the rehearsal's */
     char *module_path;
     uint8_t module_hash[ADK__SOURCE_HASH_BYTES];
     bool has_hash;
@@ -472,6 +472,7 @@ static int copy_image(struct runtime *runtime, const adk__runtime_image *image, 
 {
     adk_request warmup = ADK_REQUEST_INIT;
 
+    warmup.code = image->rehearsal;
     warmup.args = image->args;
     warmup.args_count = image->args_count;
     warmup.env = image->env;

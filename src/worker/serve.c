@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -37,6 +38,7 @@
 #include "worker/image.h"
 #include "worker/pages.h"
 #include "worker/protocol.h"
+#include "worker/share.h"
 #include "worker/walls.h"
 
 #define SEATS_MAX 4096
@@ -176,7 +178,6 @@ static int get_ready(void)
     int failed;
 
     (void)adk__stack_has(ADK__RUN_STACK_BYTES); /* looks into /proc, once, while it is there */
-    adk__pages_begin();                         /* the same */
     worker.walls = adk__walls_enter(worker.channel);
     widen_descriptors();
     failed = adk__walls_drop();
@@ -226,6 +227,8 @@ static bool at_checkpoint(void *data)
     adk__run *run = data;
     int channel;
 
+    adk__share_huge(memory->data, memory->size, PROT_READ | PROT_WRITE);
+    adk__share_program();
     if (adk__pages_rehearse(memory->data, memory->size)) {
         worker.is_child = true;
         return adk__child_rehearse(worker.image_head, &worker.image, run, worker.shard);
@@ -272,6 +275,20 @@ static int cannot_warm(const adk_result *result)
     return EXIT_FAILURE;
 }
 
+/* Nobody runs there yet. */
+static void share_code(const adk__module *module)
+{
+    const wasmtime_module_t *compiled = module->shards[worker.shard->index].module;
+    size_t size = 0;
+    const uint8_t *text = adk_engine_text(compiled, &size);
+    void *begin;
+    void *end;
+
+    wasmtime_module_image_range(compiled, &begin, &end);
+    adk__share_huge(text, size, PROT_READ | PROT_EXEC);
+    adk__share_mapped(text + size, (size_t)((const uint8_t *)end - (text + size)), PROT_READ);
+}
+
 static int warm(const adk__exchange_request *image, adk_error **ret_error)
 {
     const adk_engine_split split = {worker.orders.code_shift, worker.orders.first_helper, worker.orders.is_exact != 0};
@@ -288,6 +305,8 @@ static int warm(const adk__exchange_request *image, adk_error **ret_error)
                          (const char *)refusal.message.data);
     if (status == ADK_OK)
         status = adk__module_in_shard(module, worker.shard, &pre, ret_error);
+    if (status == ADK_OK)
+        share_code(module);
     if (status == ADK_OK)
         status = adk_result_new(&image->request, &result, ret_error);
     if (status == ADK_OK)

@@ -37,6 +37,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "worker/armour.h"
+#include "worker/pages.h"
 
 #define NOBODY          65534
 #define RUN_DESCRIPTORS 32
@@ -129,6 +130,7 @@ uint32_t adk__walls_enter(int channel)
     if (unshare(CLONE_NEWPID) == 0 && become_first(channel))
         walls |= ADK_WALL_PROCESSES;
     figures = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    adk__pages_begin();
     if (enter_empty_root())
         walls |= ADK_WALL_FILES;
     return walls;

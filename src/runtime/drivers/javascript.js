@@ -2,18 +2,23 @@
  * Runs one program: what the interpreter is started with.
  *
  * The host stops it where it opens /.adk/run, once it is warm, and lets it go on in a fork for each run; or that file is there
- * from the beginning. The program is in that file, its arguments in /.adk/args and its environment in /.adk/env, each word
- * with a NUL behind it. The first argument is the seed of Math.random(), whose own was made before the fork.
+ * from the beginning. The program is in that file; in /.adk/words are, each with a NUL behind it, the seed of Math.random()
+ * (its own was made before the fork), marks, the number of the program's arguments, those, and its environment.
  *
- * Where there is a file /.adk/session, that program is the first of a session: each is a script that begins where the one
- * before has ended, in the same global scope, and has ended when nothing is left to be waited for. The host is told the exit
- * status by the name under which the file is opened again, and that returns with the next program. A file /.adk/forked says
- * that this process is a new one, whose random numbers must be its own.
+ * Where the marks have an `s`, that program is the first of a session: each is a script that begins where the one before has
+ * ended, in the same global scope, and has ended when nothing is left to be waited for. The host is told the exit status by
+ * the name under which the file is opened again, and that returns with the next program. An `n` says that this process is a
+ * new one, whose random numbers must be its own.
  */
 (function (std, os, print) {
     "use strict";
 
     const directory = "/.adk";
+    const SIMPLE_LENGTH = 20000;
+    const TIMERS = os.setTimeout(() => undefined, 0); /* the last that we made */
+    os.clearTimeout(TIMERS);
+    const WAITING = new RegExp("\\\\|\\b(?:os|std|set(?:Timeout|Interval)|import|eval|Function|globalThis|this|constructor|" +
+                               "Promise|async|then|fromAsync|queueMicrotask)\\b");
 
     function read(name) {
         const file = std.open(directory + "/" + name, "rb");
@@ -22,8 +27,9 @@
         return text;
     }
 
-    function words(text) {
-        return text.split("\0").slice(0, -1);
+    function readWords() {
+        const [seed, marks, count, ...rest] = read("words").split("\0").slice(0, -1);
+        return {seed, marks, args: rest.slice(0, Number(count)), environment: rest.slice(Number(count))};
     }
 
     function exists(path) {
@@ -241,23 +247,39 @@
             Object.defineProperty(target, name, {value: values[name], writable: true, enumerable: false, configurable: true});
     }
 
-    function setEnvironment(environment) {
+    /* What the interpreter was warmed with, or the call before had. */
+    function clearEnvironment() {
         for (const name of Object.keys(std.getenviron()))
-            std.unsetenv(name); /* what the interpreter was warmed with, or the call before had */
+            std.unsetenv(name);
+    }
+
+    function setEnvironment(environment) {
         for (const word of environment) {
             const at = word.indexOf("=");
             std.setenv(word.slice(0, at), word.slice(at + 1));
         }
     }
 
-    function setWorld(seed, args, timers) {
-        define(Math, {random: makeRandom(seed)});
+    function setTimers(timers) {
         define(globalThis, {
-            scriptArgs: args, console: makeConsole(), setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout,
-            setInterval: timers.setInterval, clearInterval: timers.clearInterval,
+            setTimeout: timers.setTimeout, clearTimeout: timers.clearTimeout, setInterval: timers.setInterval,
+            clearInterval: timers.clearInterval,
         });
+    }
+
+    /* What is the same for all programs. `std.exit` is to leave nothing of ours behind. */
+    function setPlace() {
+        clearEnvironment();
+        define(globalThis, {console: makeConsole()});
+        setTimers(os);
         delete globalThis.execArgv;
         delete globalThis.argv0;
+        globalThis.std = Object.assign({}, std, {
+            exit: (code) => {
+                leave();
+                std.exit(code);
+            },
+        });
     }
 
     /* ---- running --------------------------------------------------------------------------------------------------- */
@@ -309,30 +331,32 @@
         return name === "" || name === "-" || name === "-c" || name.includes("/") ? "<script>" : name;
     }
 
-    /* The program becomes a file of its name: errors name it, and it finds what lies beside it. */
+    /* The program becomes a file of its name: errors name it, and it finds what lies beside it. Also what must go with it. */
     function place(name, text, changed) {
         const path = shownName(name);
-        if (exists(path)) {
-            if (!changed && std.loadFile(path) === text)
-                return [path, false];
-            std.writeFile(directory + "/" + path, text);
-            return [directory + "/" + path, true];
-        }
-        if (changed || os.rename(directory + "/run", path) !== 0)
+        if (!exists(path) && !changed && os.rename(directory + "/run", path) === 0)
+            return [path, [path]];
+        os.remove(directory + "/run");
+        if (!exists(path)) {
             std.writeFile(path, text);
-        return [path, true];
+            return [path, [path]];
+        }
+        if (!changed && std.loadFile(path) === text)
+            return [path, []];
+        std.writeFile(directory + "/" + path, text);
+        return [directory + "/" + path, [directory + "/" + path, directory]];
     }
 
     function tidy() {
-        for (const name of ["run", "args", "env", "session", "forked", "driver.js", "library.js"])
-            os.remove(directory + "/" + name);
+        os.remove(directory + "/run");
+        os.remove(directory + "/words");
         os.remove(directory);
     }
 
-    function start(path, asModule, done) {
+    function start(path, asModule) {
         if (asModule) {
-            import(path).then(done, (error) => {
-                done();
+            import(path).then(leave, (error) => {
+                leave();
                 fail(error);
             });
             return;
@@ -342,10 +366,22 @@
             const text = "{ const start = globalThis.__adk_start; delete globalThis.__adk_start; start(); }";
             std.evalScript(text, {backtrace_barrier: true});
         } catch (error) {
-            done();
+            leave();
             fail(error);
         }
-        done();
+        leave();
+    }
+
+    /*
+     * The interpreter's own end frees every object, which takes longer than most programs. A script that has nothing it could
+     * wait for has ended where it ends. Timers are numbered: had it made one in spite of that, the next number would tell.
+     */
+    function hasEnded(text) {
+        if (text.length > SIMPLE_LENGTH || WAITING.test(text))
+            return false;
+        const next = os.setTimeout(() => undefined, 0);
+        os.clearTimeout(next);
+        return next === TIMERS + 1;
     }
 
     /* ---- TypeScript ------------------------------------------------------------------------------------------------ */
@@ -472,15 +508,16 @@
 
     /* One program of a session; gives its exit status. */
     async function call(count, source, timers) {
-        const [seed, ...args] = words(read("args"));
+        const {seed, marks, args, environment} = count === 1 ? first : readWords();
         if (count === 1) {
-            setWorld(seed, args, timers);
+            setTimers(timers);
             globalThis.os = Object.assign({}, os, timers);
             delete globalThis.os.wait;
-        } else if (exists(directory + "/forked")) {
-            define(Math, {random: makeRandom(seed)});
         }
-        setEnvironment(words(read("env")));
+        if (marks.includes("n"))
+            define(Math, {random: makeRandom(seed)});
+        clearEnvironment();
+        setEnvironment(environment);
         define(globalThis, {scriptArgs: args});
         std.in.flush(); /* what was left of another input */
         std.in.clearerr();
@@ -507,6 +544,10 @@
 
     const library = directory + "/library.js";
     const transform = exists(library) ? loadLibrary(library) : null;
+    let leave = () => undefined;
+    os.remove(directory + "/driver.js");
+    os.remove(library);
+    setPlace();
     if (!exists(directory + "/run")) {
         /* What each run would do for the first time is done here once, and no collection is due soon in any of them. */
         if (transform !== null)
@@ -514,29 +555,25 @@
         std.gc();
     }
     const source = read("run");
-    if (exists(directory + "/session")) {
+    const first = readWords();
+    if (first.marks.includes("s")) {
         keepSession(source);
         return;
     }
-    const [seed, ...args] = words(read("args"));
-    setWorld(seed, args, os);
-    setEnvironment(words(read("env")));
+    const {seed, args, environment} = first;
+    define(Math, {random: makeRandom(seed)});
+    define(globalThis, {scriptArgs: args});
+    setEnvironment(environment);
     const name = args.length > 0 ? args[0] : "";
     const text = transform === null ? source : strip(transform, source, shownName(name));
     if (text === undefined)
         std.exit(1);
     const asModule = isModule(name, text);
-    const [path, isOurs] = place(name, text, transform !== null);
-    tidy();
-    const done = () => {
-        if (isOurs)
-            os.remove(path);
-        os.remove(directory);
-    };
-    const exit = (code) => {
-        done();
-        std.exit(code);
-    };
-    globalThis.std = Object.assign({}, std, {exit});
-    start(path, asModule, done);
+    const [path, ours] = place(name, text, transform !== null);
+    os.remove(directory + "/words");
+    os.remove(directory);
+    leave = () => ours.forEach((path) => os.remove(path));
+    start(path, asModule);
+    if (!asModule && hasEnded(text))
+        std.exit(0);
 })(globalThis.std, globalThis.os, globalThis.print);

@@ -1,12 +1,14 @@
 """Runs one program: what the interpreter is started with.
 
 The host stops it where it opens /.adk/run, once it is warm, and lets it go on in a fork for each run; or that file is there
-from the beginning. The program is in that file, its arguments in /.adk/args and its environment in /.adk/env, each word
-with a NUL behind it. The first argument is a seed that this interpreter does not need.
+from the beginning. The program is in that file; in /.adk/words are, each with a NUL behind it, a seed that this interpreter
+does not need, marks, the number of the program's arguments, those, and its environment.
 
-Where there is a file /.adk/session, that program is the first of a session: each begins where the one before has ended, in
-the same module. The host is told the exit status by the name under which the file is opened again, and that returns with
-the next program. A file /.adk/forked says that this process is a new one, whose random numbers must be its own.
+Where the marks have an `s`, that program is the first of a session: each begins where the one before has ended, in the same
+module. The host is told the exit status by the name under which the file is opened again, and that returns with the next
+program. An `n` says that this process is a new one, whose random numbers must be its own.
+
+What comes before the first read is done once for many runs; for what comes after it each of them waits.
 """
 import builtins
 import gc
@@ -16,6 +18,7 @@ import sys
 
 DIRECTORY = "/.adk"
 IO_BASE = io.IOBase.__mro__[1]
+PIECE = 65536
 WARM = not os.path.exists(DIRECTORY + "/run") and "ADK_ONCE" not in os.environ
 
 if WARM:
@@ -34,31 +37,26 @@ class Source:
 
 
 def read(name):
-    with io.FileIO(DIRECTORY + "/" + name) as file:
-        return file.readall()
+    file = os.open(DIRECTORY + "/" + name, os.O_RDONLY)
+    data = piece = os.read(file, PIECE)
+    while len(piece) == PIECE:
+        piece = os.read(file, PIECE)
+        data += piece
+    os.close(file)
+    return data
 
 
-def words(data):
-    return data.split(b"\0")[:-1]
-
-
-def take_mark(name):
-    """Whether the host has left this mark, which is then gone."""
-    try:
-        os.unlink(DIRECTORY + "/" + name)
-        return True
-    except OSError:
-        return False
+def read_words():
+    """Marks, arguments, environment."""
+    _, marks, count, *words = read("words").split(b"\0")[:-1]
+    return marks, words[:int(count)], words[int(count):]
 
 
 def tidy():
     """The tree is the program's own: nothing of ours stays in it."""
-    for name in ("run", "args", "env", "driver.py"):
-        try:
-            os.unlink(DIRECTORY + "/" + name)
-        except OSError:
-            pass
     try:
+        os.unlink(DIRECTORY + "/run")
+        os.unlink(DIRECTORY + "/words")
         os.rmdir(DIRECTORY)
     except OSError:
         pass
@@ -72,16 +70,12 @@ def set_streams():
 
 
 def set_world(arguments, environment):
-    name = os.fsdecode(arguments[0]) if arguments else ""
+    """What one program is given; returns what it is called."""
     sys.argv = [os.fsdecode(word) for word in arguments] or [""]
-    os.environ.clear()
     for word in environment:
         key, _, value = word.partition(b"=")
         os.environb[key] = value
-    if sys.path[:1] != ["/"]:
-        sys.path.insert(0, "/")
-    sys.dont_write_bytecode = True
-    return name if name not in ("", "-", "-c") else "<script>"
+    return sys.argv[0] if sys.argv[0] not in ("", "-", "-c") else "<script>"
 
 
 def new_main(filename, code):
@@ -161,7 +155,8 @@ def run(code, filename, main):
 
 def flush_files():
     """Whatever was left open; text before what it is written through, since a collection takes them in any order."""
-    files = [thing for thing in gc.get_objects() if isinstance(thing, IO_BASE)] + [sys.stdout, sys.stderr]
+    files = [thing for thing in gc.get_objects() if isinstance(thing, IO_BASE)]
+    files += [sys.stdout, sys.stderr]
     for file in sorted(files, key=lambda file: not isinstance(file, io.TextIOWrapper)):
         try:
             if not file.closed and file.writable():
@@ -173,7 +168,7 @@ def flush_files():
 def finish(status, main):
     """What the interpreter does at its end, as far as it can be seen: exit functions run, finalizers run, files are flushed."""
     try:
-        if "atexit" in sys.modules:
+        if "atexit" in sys.modules and sys.modules["atexit"]._ncallbacks() > 0:
             sys.modules["atexit"]._run_exitfuncs()
     except BaseException:
         pass
@@ -184,43 +179,42 @@ def finish(status, main):
     try:
         flush_files()
         names = main.__dict__
-        for own in (True, False):
-            for name in list(names):
-                if name != "__builtins__" and name.startswith("_") == own:
+        own = [name for name in names if name not in GIVEN]
+        for is_private in (True, False):
+            for name in own:
+                if name.startswith("_") == is_private:
                     names[name] = None
         gc.enable()
-        gc.collect()
-        flush_files()
+        if gc.collect() > 0 or own:
+            flush_files()
     except BaseException:
         pass
     os._exit(status if status < 1 << 31 else status - (1 << 32))
 
 
 def seed():
-    for name in ("random", "numpy.random"):
-        if name in sys.modules:
-            sys.modules[name].seed()
+    if "random" in sys.modules:
+        sys.modules["random"].seed(int.from_bytes(os.urandom(32), "little"))
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
 
 
 SOURCES = {}
 
 
-def call(name):
+def call(code, marks, arguments, environment):
     """One program of a session; returns its exit status."""
-    global CODE, FILENAME, LOADER
-    with io.FileIO(DIRECTORY + "/" + name) as file:
-        CODE = file.readall()
-    forked = take_mark("forked")
-    FILENAME = set_world(words(read("args"))[1:], words(read("env")))
-    if forked:
+    global FILENAME, LOADER
+    os.environ.clear()
+    FILENAME = set_world(arguments, environment)
+    if b"n" in marks:
         seed()
-    take_mark("session")
     tidy()
     if FILENAME == "<script>":
         FILENAME = "<script %d>" % (len(SOURCES) + 1)
-    LOADER = MAIN.__loader__ = SOURCES[FILENAME] = Source(CODE)
+    LOADER = MAIN.__loader__ = SOURCES[FILENAME] = Source(code)
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8")
-    status = run(CODE, FILENAME, MAIN)
+    status = run(code, FILENAME, MAIN)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -229,22 +223,55 @@ def call(name):
     return status
 
 
-def keep_session():
+def keep_session(code, words):
     """Each program ends where the next begins."""
-    status = call("run")
+    status = call(code, *words)
     while True:
-        status = call("run/%d" % status)
+        code = read("run/%d" % status)
+        status = call(code, *read_words())
+
+
+def warm_up():
+    """What programs do is done once here, so that in them it is not done for the first time."""
+    stdout = sys.stdout
+    sys.stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", line_buffering=True)
+    code = b"""
+import json, re
+class Point:
+    def __init__(self, x): self.x = x
+    def __repr__(self): return f"Point({self.x})"
+def total(values, *more, **named): return sum(values) + len(more)
+points = {str(i): Point(i * 6.5) for i in range(3)}
+try:
+    for name, point in sorted(points.items()): print(name, point, 6 * 7, "%5.1f" % point.x, end=" ")
+    raise ValueError(name)
+except ValueError as error:
+    print(re.sub("a+", "b", str(error)), total([1, 2], 3), json.dumps([error.args, None, True]), (lambda x: x[1:2])([1, 2]))
+with open("/.adk/driver.py") as file: [line.strip() for line in file][:1]
+"""
+    for _ in range(3):
+        run(code, "<script>", new_main("<script>", code))
+    sys.stdout = stdout
+    flush_files()
+    seed()
 
 
 set_streams()
+os.environ.clear()
+sys.path.insert(0, "/")
+sys.dont_write_bytecode = True
+GIVEN = frozenset(new_main("/", b"").__dict__)
+if WARM:
+    warm_up()
+os.unlink(DIRECTORY + "/driver.py")
 gc.collect()
 gc.freeze()
 CODE = read("run")
-if take_mark("session"):
+WORDS = read_words()
+if b"s" in WORDS[0]:
     MAIN = new_main("<script>", CODE)
-    keep_session()
-ARGUMENTS = words(read("args"))[1:]
-FILENAME = set_world(ARGUMENTS, words(read("env")))
+    keep_session(CODE, WORDS)
+FILENAME = set_world(*WORDS[1:])
 seed()
 tidy()
 MAIN = new_main(FILENAME, CODE)
