@@ -142,15 +142,18 @@ static bool at_end_of_call(void *data)
     return true;
 }
 
-bool adk__calls_begin(int channel, adk__run *run, const adk__shard *shard, const adk__worker_opening *opening)
+bool adk__calls_begin(int channel, adk__run *run, const adk__shard *shard)
 {
     adk__wasi_setup *setup = adk__wasi_setup_of(run->wasi);
-    int failed;
+    const adk__worker_opening *opening = &session.opening;
+    size_t size = 0;
+    int failed = adk__channel_receive(channel, 0, &session.opening, sizeof(session.opening), &size, NULL, 0);
 
+    if (failed || !adk__worker_opening_is(opening, size, ADK__WORKER_OPEN))
+        _exit(EXIT_FAILURE);
     session.channel = channel;
     session.run = run;
     session.engine = shard->engine;
-    session.opening = *opening;
     session.is_new_process = true;
     run->result = NULL;
     adk__child_begin_session();

@@ -10,10 +10,10 @@
 #include "worker/protocol.h"
 
 /**
- * In a fork of a warm image, within the guest's call: makes it a session, answers, and waits for the first call to begin.
+ * In a fork of a warm image, within the guest's call: makes it the session that it is told, and waits for the first call.
  * Returns true, as the guest is to go on with that; or does not return.
  */
-bool adk__calls_begin(int channel, adk__run *run, const adk__shard *shard, const adk__worker_opening *opening);
+bool adk__calls_begin(int channel, adk__run *run, const adk__shard *shard);
 
 /** Whether the call that begins is the first of its process: of a session's, or of a branch's. */
 bool adk__calls_is_new_process(void);

@@ -8,8 +8,9 @@
  * epoch, so that the guest is stopped. SIGUSR1 is the library's cancellation, and starts the same. The library relies on
  * neither: some milliseconds later it kills.
  *
- * Before the guest, the last filter goes up: nothing that is not executable can become so. Whatever fails before that is
- * reported, and what fails so early that it cannot be is this process's exit without a report.
+ * Before the guest, the last filter goes up: nothing that is not executable can become so. In a fork of a warm image that is
+ * before the order, while nobody waits. Whatever fails is reported, and what fails so early that it cannot be is this process's
+ * exit without a report.
  *
  * In a session (worker/calls.c) the same goes on for each call, with a file of its own, of which nothing is left when the
  * next begins: what goes into the tree is copied.
@@ -55,7 +56,8 @@ static struct {
     timer_t timer;
     uint64_t load_ns;
     bool is_session;
-    uint32_t call;                    /* of a session */
+    uint32_t call; /* of a session */
+    volatile sig_atomic_t is_cancelled;
     volatile sig_atomic_t is_between; /* a session's calls: there is nothing to cancel */
     volatile sig_atomic_t is_waiting; /* for the next: what the timer ends is the process */
     bool is_rehearsal;
@@ -80,6 +82,7 @@ static void on_cancel(int signal)
     (void)signal;
     if (child.is_between)
         return;
+    child.is_cancelled = true;
     atomic_store_explicit(&child.run->interrupt.cancelled, true, memory_order_release);
     (void)timer_settime(child.timer, 0, &at_once, NULL);
 }
@@ -108,7 +111,11 @@ static int begin_time(adk__run *run)
     run->interrupt.waits = child.is_rehearsal ? NULL : &child.head->waits;
     run->last_ns = child.order.orders.last_ns;
     due.it_value = adk__timespec_from_ns(run->interrupt.deadline_ns);
-    return timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) == 0 ? 0 : errno;
+    if (timer_settime(child.timer, TIMER_ABSTIME, &due, NULL) != 0)
+        return errno;
+    if (child.is_cancelled) /* before it began */
+        on_cancel(SIGUSR1);
+    return 0;
 }
 
 static int watch_time(adk__run *run, wasm_engine_t *engine)
@@ -258,15 +265,15 @@ static adk_result *new_result(void)
     return result;
 }
 
-static void seal(void)
+static void limit_memory(void)
 {
     adk_error *error = NULL;
     const adk_request *request = &child.order.request;
     uint64_t files_bytes = request->outputs_count > 0 ? request->outputs_limit_bytes : 0;
-    int failed = adk__walls_seal_run(adk__add_saturated(request->memory_limit_bytes, files_bytes));
+    int failed = adk__walls_limit_memory(adk__add_saturated(request->memory_limit_bytes, files_bytes));
 
     if (failed)
-        fail(adk__fail(&error, ADK_E_SYSTEM, failed, "set the system call filter of a run"), error);
+        fail(adk__fail(&error, ADK_E_SYSTEM, failed, "limit a run's memory"), error);
 }
 
 /* ---- files --------------------------------------------------------------------------------------------------------- */
@@ -400,12 +407,16 @@ static int live(adk__run *run, adk__module *module, adk__shard *shard, adk_error
     const wasmtime_instance_pre_t *pre = NULL;
     adk_error *error = NULL;
     int status = adk__module_in_shard(module, shard, &pre, ret_error);
+    int failed;
 
     if (status == ADK_OK)
         status = files_in(run, ret_error);
     if (status != ADK_OK)
         return status;
-    seal();
+    limit_memory();
+    failed = adk__walls_seal_run();
+    if (failed)
+        return adk__fail(ret_error, ADK_E_SYSTEM, failed, "set the system call filter of a run");
     status = adk__live(module->engines->options->entry_cstr, run, module, shard, pre,
                        wasmtime_store_new(shard->engine, run, NULL), &error);
     if (wanted_too_much(run, status, error)) {
@@ -503,15 +514,15 @@ static void begin_request(adk__run *run)
 }
 
 /* `run` goes on with the order. */
-static bool resume(adk__run *run, const adk__shard *shard)
+static bool resume(adk__run *run)
 {
     adk_error *error = NULL;
     int status = ADK_OK;
 
     begin_request(run);
     take_budget(run);
-    if (watch_time(run, shard->engine) != 0)
-        fail(adk__fail(&error, ADK_E_SYSTEM, errno, "make a timer for a run"), error);
+    if (begin_time(run) != 0)
+        fail(adk__fail(&error, ADK_E_SYSTEM, errno, "set the timer of a run"), error);
     adk__wasi_resume(run->wasi, run->request, child.order.orders.started_ns);
     if (run->cause == ADK__CAUSE_NONE)
         status = put_tree(run, &error);
@@ -520,7 +531,7 @@ static bool resume(adk__run *run, const adk__shard *shard)
     if (status != ADK_OK)
         fail(status, error);
     if (!child.is_rehearsal) {
-        seal();
+        limit_memory();
         publish_phase(NULL, ADK_PHASE_RUN);
     }
     run->ready_ns = adk__now_ns();
@@ -530,23 +541,12 @@ static bool resume(adk__run *run, const adk__shard *shard)
 
 bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard)
 {
-    union {
-        adk__worker_message message;
-        adk__worker_opening opening;
-    } order;
-    size_t size = 0;
-    size_t count = 1;
-    int fd = -1;
+    int fd;
 
-    if (adk__channel_receive_some(channel, 0, &order, sizeof(order), &size, &fd, &count) != 0)
-        _exit(EXIT_FAILURE);
-    if (count == 1 && adk__worker_message_is(&order.message, size, ADK__WORKER_RUN)) {
-        open_order(channel, fd);
-        return resume(run, shard);
-    }
-    if (count == 0 && adk__worker_opening_is(&order.opening, size, ADK__WORKER_OPEN))
-        return adk__calls_begin(channel, run, shard, &order.opening);
-    _exit(EXIT_FAILURE);
+    if (adk__child_make_timer(run, shard->engine) != 0 || adk__walls_seal_run() != 0)
+        _exit(EXIT_FAILURE); /* there is no order yet, and nobody to tell */
+    take_order(channel, 1, &fd);
+    return resume(run);
 }
 
 bool adk__child_rehearse(adk__exchange_head *head, const adk__exchange_request *image, adk__run *run,
@@ -564,7 +564,7 @@ bool adk__child_rehearse(adk__exchange_head *head, const adk__exchange_request *
     child.order.request.flags |= ADK_REQUEST_SEED; /* the system's numbers could not be written to protected memory */
     child.order.orders.started_ns = adk__now_ns();
     child.order.orders.soft_ns = child.order.orders.started_ns + REHEARSAL_NS;
-    return resume(run, shard);
+    return adk__child_make_timer(run, shard->engine) == 0 && resume(run);
 }
 
 /* ---- calls of a session -------------------------------------------------------------------------------------------- */
@@ -582,6 +582,7 @@ static void end_call(adk__run *run, int status, adk_error *error)
 
     report(run, status, error);
     child.is_between = true;
+    child.is_cancelled = false;
     adk__child_stop_waiting();
     adk_error_free(error);
     close_order(run);

@@ -16,8 +16,8 @@
 _Noreturn void adk__child_run(int channel, adk__engines *engines, uint32_t flavour);
 
 /**
- * In a fork of a warm image, within the guest's call: takes its order and puts it into `run`, which goes on with it. False
- * where it is not to go on: its cause says why.
+ * In a fork of a warm image, within the guest's call: gets ready, takes its order, and puts it into `run`, which goes on with
+ * it. False where it is not to go on: its cause says why.
  */
 bool adk__child_resume(int channel, adk__run *run, const adk__shard *shard);
 

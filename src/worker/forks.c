@@ -53,7 +53,6 @@ struct branch {
 #define BRANCHES_MAX 16
 
 static struct {
-    bool sessions; /* a child may become one */
     int signals;
     struct child *children;
     size_t count;
@@ -76,7 +75,7 @@ int adk__forks_begin(void)
 
 /* ---- in the child -------------------------------------------------------------------------------------------------- */
 
-static int begin_child(int run)
+static int begin_child(int run, bool is_session)
 {
     sigset_t none;
 
@@ -87,7 +86,7 @@ static int begin_child(int run)
     (void)setpgid(0, 0);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    adk__walls_begin_run(server.sessions);
+    adk__walls_begin_run(is_session);
     return RUN_FD;
 }
 
@@ -262,8 +261,8 @@ static void leave(void)
     _exit(EXIT_SUCCESS);
 }
 
-/* Returns whether this is a child, whose channel is then *ret_run. */
-static bool listen_to(int control, int *ret_run)
+/* Returns whether this is a child, whose channel is then *ret_run; *is_session says what for. */
+static bool listen_to(int control, int *ret_run, bool *is_session)
 {
     adk__worker_message message;
     int fds[ADK__WORKER_SEAT_FDS];
@@ -277,7 +276,8 @@ static bool listen_to(int control, int *ret_run)
         await_branch(fds);
         return false;
     }
-    if (failed || !adk__worker_message_is(&message, size, ADK__WORKER_SEAT))
+    *is_session = !failed && adk__worker_message_is(&message, size, ADK__WORKER_ROOM);
+    if (failed || (!*is_session && !adk__worker_message_is(&message, size, ADK__WORKER_SEAT)))
         leave();
     *ret_run = fds[ADK__WORKER_SEAT_RUN];
     if (seat(fds))
@@ -285,12 +285,12 @@ static bool listen_to(int control, int *ret_run)
     return false;
 }
 
-int adk__forks_serve(int control, bool sessions)
+int adk__forks_serve(int control, bool *ret_is_session)
 {
     struct pollfd what[2 + 2 * BRANCHES_MAX] = {{control, POLLIN, 0}, {server.signals, POLLIN, 0}};
+    bool is_session = false;
     int run = -1;
 
-    server.sessions = sessions;
     for (;;) {
         for (size_t i = 0; i < server.branch_count; i++) {
             what[2 + 2 * i] = (struct pollfd){server.branches[i].hello, POLLIN, 0};
@@ -301,7 +301,12 @@ int adk__forks_serve(int control, bool sessions)
         meet_branches();
         if (what[1].revents != 0)
             collect();
-        if (what[0].revents != 0 && listen_to(control, &run))
-            return begin_child(run);
+        if (what[0].revents == 0 || !listen_to(control, &run, &is_session))
+            continue;
+        if (ret_is_session != NULL)
+            *ret_is_session = is_session;
+        else if (is_session)
+            leave();
+        return begin_child(run, is_session);
     }
 }

@@ -11,8 +11,9 @@ int adk__forks_begin(void);
 
 /**
  * Serves the library's end of `control` until it is closed, and then ends this process and all it has forked. Returns only
- * in a forked child: with its end of its channel, and nothing else open. With `sessions`, it may become one.
+ * in a forked child: with its end of its channel, and nothing else open. *ret_is_session says that it is to become one; where
+ * that is NULL, none can.
  */
-int adk__forks_serve(int control, bool sessions);
+int adk__forks_serve(int control, bool *ret_is_session);
 
 #endif

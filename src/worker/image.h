@@ -58,7 +58,8 @@ typedef struct adk__runtime_image {
     const adk_file
         *files; /* the tree: the driver, libraries. A directory by a relative path is preopened by that name */
     size_t files_count;
-    adk_bytes rehearsal; /* a short program like others, which shows what memory they write to (worker/pages.h); or empty */
+    adk_bytes
+        rehearsal; /* a short program like others, which shows what memory they write to (worker/pages.h); or empty */
     uint64_t memory_default_bytes; /* of a run whose request names no limit; what warming took counts in it */
     uint64_t warmup_timeout_ns;    /* 0: 30 s */
     bool has_sessions;             /* its driver keeps them */

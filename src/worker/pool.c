@@ -4,8 +4,8 @@
  * needs a seat and finds no current worker waits for it. A worker that is not current any more serves what it has begun,
  * and is killed when its last seat is given back; the reaper collects it.
  *
- * A seat is two socket pairs and a fork. Some are made ahead and stand in stock, so that a run finds a child that already
- * waits; giving a seat back is when the stock is filled up, off the path from order to report.
+ * A seat is two socket pairs and a fork. Some for runs are made ahead and stand in stock, so that a run finds a child that
+ * already waits; the stock is filled up when one has got its order, off the path from there to the report.
  *
  * Who kills whom: the library kills runs by their pidfd at their deadline, and workers when they are done with; a worker's
  * runs die with it (walls.c). A worker that died is noticed by whoever uses it next. One that dies again and again is
@@ -285,7 +285,7 @@ static int send_seat(const adk__pool_worker *worker, adk__worker_word word, cons
 }
 
 /* Returns 0 or an errno value: EPIPE where the worker has gone. */
-static int make_seat(adk__pool_worker *worker, adk__seat *ret_seat)
+static int make_seat(adk__pool_worker *worker, adk__worker_word word, adk__seat *ret_seat)
 {
     int run[2] = {-1, -1};
     int news[2] = {-1, -1};
@@ -294,7 +294,7 @@ static int make_seat(adk__pool_worker *worker, adk__seat *ret_seat)
     if (!failed)
         failed = make_pair(news);
     if (!failed)
-        failed = send_seat(worker, ADK__WORKER_SEAT, (const int[]){run[1], news[1]});
+        failed = send_seat(worker, word, (const int[]){run[1], news[1]});
     for (size_t i = 0; i < 2; i++) {
         if ((i == 1 || failed) && run[i] >= 0)
             (void)close(run[i]);
@@ -311,14 +311,15 @@ static int make_seat(adk__pool_worker *worker, adk__seat *ret_seat)
 /* What cannot be stocked now is made when it is needed. */
 static void fill_stock(adk__pool_worker *worker)
 {
-    while (worker->stocked < worker->pool->setup.stock && make_seat(worker, &worker->stock[worker->stocked]) == 0)
+    while (worker->stocked < worker->pool->setup.stock &&
+           make_seat(worker, ADK__WORKER_SEAT, &worker->stock[worker->stocked]) == 0)
         worker->stocked++;
 }
 
-static int take_seat(adk__pool_worker *worker, adk__seat *ret_seat)
+static int take_seat(adk__pool_worker *worker, bool is_session, adk__seat *ret_seat)
 {
-    if (worker->stocked == 0)
-        return make_seat(worker, ret_seat);
+    if (is_session || worker->stocked == 0)
+        return make_seat(worker, is_session ? ADK__WORKER_ROOM : ADK__WORKER_SEAT, ret_seat);
     *ret_seat = worker->stock[0];
     worker->stocked--;
     memmove(&worker->stock[0], &worker->stock[1], worker->stocked * sizeof(worker->stock[0]));
@@ -375,7 +376,8 @@ static void let_go(adk__pool_worker *worker)
 }
 
 /* One attempt. *ret_seat has no worker where there is to be another. */
-static int try_to_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error)
+static int try_to_take(adk__pool *pool, bool is_session, adk__interrupt *interrupt, adk__seat *ret_seat,
+                       adk_error **ret_error)
 {
     adk__pool_worker *worker;
     int status;
@@ -384,7 +386,7 @@ static int try_to_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *re
     (void)pthread_mutex_lock(&pool->mutex);
     status = need_current(pool, interrupt, ret_error);
     worker = pool->current;
-    failed = status != ADK_OK || worker == NULL ? EINTR : take_seat(worker, ret_seat);
+    failed = status != ADK_OK || worker == NULL ? EINTR : take_seat(worker, is_session, ret_seat);
     if (failed && failed != EINTR)
         replace(pool, worker, "it died");
     (void)pthread_mutex_unlock(&pool->mutex);
@@ -402,13 +404,14 @@ static int try_to_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *re
     return ADK_OK;
 }
 
-int adk__pool_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error)
+int adk__pool_take(adk__pool *pool, bool is_session, adk__interrupt *interrupt, adk__seat *ret_seat,
+                   adk_error **ret_error)
 {
     int status = ADK_OK;
 
     *ret_seat = (adk__seat){NULL, -1, -1, -1};
     for (int i = 0; i < ATTEMPTS; i++) {
-        status = try_to_take(pool, interrupt, ret_seat, ret_error);
+        status = try_to_take(pool, is_session, interrupt, ret_seat, ret_error);
         if (status != ADK_OK || ret_seat->worker != NULL || adk__interrupt_check(interrupt) != ADK__INTERRUPT_NONE)
             return status;
     }

@@ -55,10 +55,11 @@ void adk__seat_kill(const adk__seat *seat);
 void adk__seat_close(adk__seat *seat);
 
 /**
- * Takes a seat; starts or replaces a worker where that is needed. seat->worker stays NULL where the run must stop before
+ * Takes a seat for a run, or one that is made for a session; starts or replaces a worker where that is needed. seat->worker stays NULL where the run must stop before
  * there is one. ADK_E_UNAVAILABLE, with the reason, where workers cannot be started or keep dying.
  */
-ADK_MUST_USE int adk__pool_take(adk__pool *pool, adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error);
+ADK_MUST_USE int adk__pool_take(adk__pool *pool, bool is_session, adk__interrupt *interrupt, adk__seat *ret_seat,
+                                adk_error **ret_error);
 
 /**
  * Forks the process of a seat, which is a session at rest: *ret_seat is the branch's, or has no worker where the interrupt
@@ -67,7 +68,7 @@ ADK_MUST_USE int adk__pool_take(adk__pool *pool, adk__interrupt *interrupt, adk_
 ADK_MUST_USE int adk__pool_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_opening *opening,
                                   adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error);
 
-/** Makes children ahead of need, where a seat was taken that will not be given back soon. */
+/** Makes children ahead of need. To be called when a seat was taken, once it has its order: then nobody waits for that. */
 void adk__pool_restock(adk__pool *pool);
 
 /** How a seat's child has ended. */

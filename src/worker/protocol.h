@@ -25,7 +25,7 @@
 
 /** "adkW" and a number that changes with any of the structs below. */
 #define ADK__WORKER_MAGIC    UINT32_C(0x576b6461)
-#define ADK__WORKER_PROTOCOL UINT32_C(4)
+#define ADK__WORKER_PROTOCOL UINT32_C(5)
 
 #define ADK__WORKER_VERSION_MAX 64
 #define ADK__WORKER_MESSAGE_MAX 8192
@@ -107,18 +107,19 @@ typedef struct adk__worker_ready {
 } adk__worker_ready;
 
 typedef enum adk__worker_word {
-    ADK__WORKER_SEAT = 1, /* to the worker; two descriptors */
+    ADK__WORKER_SEAT = 1, /* to the worker: for a run; two descriptors */
     ADK__WORKER_RUN,      /* to a run; one descriptor or two */
     ADK__WORKER_STARTED,  /* of a run; with its pidfd */
     ADK__WORKER_ENDED,    /* of a run */
     ADK__WORKER_STREAM,   /* from a run: `stream` and bytes follow */
-    ADK__WORKER_OPEN,     /* to a run that is to be a session: an adk__worker_opening */
+    ADK__WORKER_OPEN,     /* to what is to be a session: an adk__worker_opening */
     ADK__WORKER_OPENED,   /* from a session: `exit_status` is 0, or an errno value */
     ADK__WORKER_CALL,     /* to a session: `call`, and the descriptor of what it shares */
     ADK__WORKER_RETURNED, /* from a session: `call` has ended and its report is written; `cpu_ns` */
     ADK__WORKER_FORK,     /* to a session: an adk__worker_opening, and the branch's end of a channel */
     ADK__WORKER_BRANCH,   /* to the worker: the library's end of that channel, and the worker's of one for news */
     ADK__WORKER_HELLO,    /* from a branch to the worker */
+    ADK__WORKER_ROOM,     /* to the worker: as a seat, for what is to be a session */
 } adk__worker_word;
 
 typedef struct adk__worker_message {

@@ -409,7 +409,7 @@ static int place_order(adk__runner *runner, adk__pool *pool, int exchange_fd, co
                        adk__seat *ret_seat, adk_error **ret_error)
 {
     for (int i = 0; i < ATTEMPTS; i++) {
-        int status = adk__pool_take(pool, &runner->interrupt, ret_seat, ret_error);
+        int status = adk__pool_take(pool, false, &runner->interrupt, ret_seat, ret_error);
 
         if (status != ADK_OK || ret_seat->worker == NULL || send_order(ret_seat, exchange_fd, code) == 0)
             return status;
@@ -489,6 +489,7 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
         return status;
     if (seat.worker == NULL)
         return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
+    adk__pool_restock(pool);
     w.generation = adk__pool_generation();
     tell_phase(runner, ADK_PHASE_RUN); /* as far as that can be said from here */
     w.is_foreign = adk__pool_generation() != w.generation;

@@ -32,6 +32,7 @@
 #include "wasm/files.h"
 #include "wasm/live.h"
 #include "wasm/stack.h"
+#include "worker/calls.h"
 #include "worker/child.h"
 #include "worker/exchange.h"
 #include "worker/forks.h"
@@ -215,7 +216,7 @@ int adk__worker_serve(int channel)
         return failed;
     worker.walls |= adk__walls_measure();
     answer(true, NULL, 0);
-    adk__child_run(adk__forks_serve(channel, false), &worker.engines, worker.orders.flavour);
+    adk__child_run(adk__forks_serve(channel, NULL), &worker.engines, worker.orders.flavour);
 }
 
 /* ---- images -------------------------------------------------------------------------------------------------------- */
@@ -225,6 +226,7 @@ static bool at_checkpoint(void *data)
 {
     const adk__wasi_memory *memory = &adk__wasi_call_of(worker.run->wasi)->memory;
     adk__run *run = data;
+    bool is_session;
     int channel;
 
     adk__share_huge(memory->data, memory->size, PROT_READ | PROT_WRITE);
@@ -235,10 +237,10 @@ static bool at_checkpoint(void *data)
     }
     worker.walls |= adk__walls_measure();
     answer(true, NULL, 0);
-    channel = adk__forks_serve(worker.channel, true);
+    channel = adk__forks_serve(worker.channel, &is_session);
     worker.is_child = true;
     adk__pages_touch();
-    return adk__child_resume(channel, run, worker.shard);
+    return is_session ? adk__calls_begin(channel, run, worker.shard) : adk__child_resume(channel, run, worker.shard);
 }
 
 static int put_tree(const adk__exchange_request *image, adk_error **ret_error)

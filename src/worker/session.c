@@ -143,7 +143,7 @@ int adk__sessions_open(adk__sessions *sessions, adk__pool *pool, const adk_sessi
                                          .until_ns = until_ns};
     struct session *session = NULL;
     adk__seat seat;
-    int status = adk__pool_take(pool, deadline, &seat, ret_error);
+    int status = adk__pool_take(pool, true, deadline, &seat, ret_error);
 
     if (status == ADK_OK && seat.worker == NULL)
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the interpreter was not warm in time");
@@ -157,7 +157,6 @@ int adk__sessions_open(adk__sessions *sessions, adk__pool *pool, const adk_sessi
         adk__pool_give(pool, &seat, ADK__SEAT_WELL);
         return status;
     }
-    adk__pool_restock(pool);
     *ret_new = (adk__session_new){&session_ops, session};
     return ADK_OK;
 }

@@ -230,6 +230,17 @@ static int allow_some_kinds(scmp_filter_ctx filter)
     return failed;
 }
 
+/* Taking an order: the size of what it is sent, which is what fstat(3) asks for, and its own limits, to lower them. */
+static int allow_order(scmp_filter_ctx filter)
+{
+    int failed =
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
+
+    if (!failed)
+        failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
+    return failed;
+}
+
 static int allow_for_run(scmp_filter_ctx filter)
 {
     int failed = allow(filter, run_calls, ADK_COUNT(run_calls));
@@ -238,24 +249,15 @@ static int allow_for_run(scmp_filter_ctx filter)
         failed = allow_private_memory(filter);
     if (!failed)
         failed = allow_some_kinds(filter);
-    return failed;
-}
-
-/* What a session needs beside: the size of what it is sent, which is what fstat(3) asks for. */
-static int allow_for_session(scmp_filter_ctx filter)
-{
-    int failed = allow_for_run(filter);
-
     if (!failed)
-        failed =
-            seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1, SCMP_A3(SCMP_CMP_EQ, AT_EMPTY_PATH, 0));
+        failed = allow_order(filter);
     return failed;
 }
 
-/* And one that may be forked: its fork, and what the branch then does before it waits. */
+/* And a session that may be forked: its fork, and what the branch then does before it waits. */
 static int allow_for_family(scmp_filter_ctx filter)
 {
-    int failed = allow_for_session(filter);
+    int failed = allow_for_run(filter);
 
     if (!failed)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
@@ -295,7 +297,6 @@ static int allow_for_worker(scmp_filter_ctx filter)
 
 static struct sock_fprog run_program;
 static pid_t server_pid;
-static struct sock_fprog session_program;
 static struct sock_fprog family_program;
 
 /* Making a filter takes longer than a run may: it is made once, and kept as the kernel takes it. */
@@ -327,8 +328,6 @@ int adk__walls_seal(void)
     int failed = keep_filter(allow_for_run, &run_program);
 
     server_pid = getpid();
-    if (!failed)
-        failed = keep_filter(allow_for_session, &session_program);
     if (!failed)
         failed = keep_filter(allow_for_family, &family_program);
     if (failed)
@@ -376,7 +375,7 @@ static int lower(int resource, uint64_t value)
  * The guest's budget counts what the guest has; what it costs to have that comes on top. Addresses are limited for what they
  * cost the kernel: tables for pages that are only ever read count as nobody's data.
  */
-static int limit_memory(uint64_t memory_bytes)
+int adk__walls_limit_memory(uint64_t memory_bytes)
 {
     int failed;
 
@@ -388,21 +387,18 @@ static int limit_memory(uint64_t memory_bytes)
     return failed ? failed : lower(RLIMIT_STACK, STACK_BYTES);
 }
 
-static int seal(uint64_t memory_bytes, struct sock_fprog *program)
+static int seal(struct sock_fprog *program)
 {
     const struct rlimit none = {0, 0};
-    int failed = limit_memory(memory_bytes);
 
-    if (failed)
-        return failed;
     if (setrlimit(RLIMIT_FSIZE, &none) != 0)
         return errno;
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) == 0 ? 0 : errno;
 }
 
-int adk__walls_seal_run(uint64_t memory_bytes)
+int adk__walls_seal_run(void)
 {
-    return seal(memory_bytes, &run_program);
+    return seal(&run_program);
 }
 
 int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks)
@@ -410,17 +406,20 @@ int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks)
     const struct rlimit cpu = {cpu_s,
                                (rlim_t)cpu_s + 1}; /* a signal that tells why, and a second later the other one */
     struct rlimit family;
+    int failed = adk__walls_limit_memory(memory_bytes);
 
+    if (failed)
+        return failed;
     if (setrlimit(RLIMIT_CPU, &cpu) != 0)
         return errno;
     if (!forks)
-        return seal(memory_bytes, &session_program);
+        return seal(&run_program);
     if (getrlimit(RLIMIT_NPROC, &family) != 0)
         return errno;
     family.rlim_cur = family.rlim_max;
     if (setrlimit(RLIMIT_NPROC, &family) != 0)
         return errno;
-    return seal(memory_bytes, &family_program);
+    return seal(&family_program);
 }
 
 /* ---- runs ---------------------------------------------------------------------------------------------------------- */

@@ -29,14 +29,17 @@ uint32_t adk__walls_measure(void);
 void adk__walls_begin_run(bool session);
 
 /**
- * In a run's process, before the guest: it may have `memory_bytes` more than the worker had, it writes no files, and nothing
- * new is executable. Returns 0 or an errno value.
+ * In a run's process, before the guest: it writes no files, nothing new is executable, and limits can only be lowered.
+ * Returns 0 or an errno value.
  */
-int adk__walls_seal_run(uint64_t memory_bytes);
+int adk__walls_seal_run(void);
+
+/** The same: it may have `memory_bytes` more than the worker had. */
+int adk__walls_limit_memory(uint64_t memory_bytes);
 
 /**
- * The same for a session, whose process may have `cpu_s` seconds of a processor's time, and, where `forks`, may fork itself:
- * as a child of its own parent, by the one call that does just that.
+ * Both for a session, whose process may have `cpu_s` seconds of a processor's time, and, where `forks`, may fork itself: as a
+ * child of its own parent, by the one call that does just that.
  */
 int adk__walls_seal_session(uint64_t memory_bytes, uint32_t cpu_s, bool forks);
 
