@@ -5,7 +5,8 @@
  * and is killed when its last seat is given back; the reaper collects it.
  *
  * A seat is two socket pairs and a fork. Some for runs are made ahead and stand in stock, so that a run finds a child that
- * already waits; the stock is filled up when one has got its order, off the path from there to the report.
+ * already waits; giving a seat back is when the stock is filled up, off the path from order to report. (When the order has
+ * gone out would be earlier, and then the fork is in that run's way: both want a processor, and the fork the later one.)
  *
  * Who kills whom: the library kills runs by their pidfd at their deadline, and workers when they are done with; a worker's
  * runs die with it (walls.c). A worker that died is noticed by whoever uses it next. One that dies again and again is
@@ -419,14 +420,6 @@ int adk__pool_take(adk__pool *pool, bool is_session, adk__interrupt *interrupt, 
     status = fail_paused(pool, ret_error);
     (void)pthread_mutex_unlock(&pool->mutex);
     return status;
-}
-
-void adk__pool_restock(adk__pool *pool)
-{
-    (void)pthread_mutex_lock(&pool->mutex);
-    if (pool->current != NULL)
-        fill_stock(pool->current);
-    (void)pthread_mutex_unlock(&pool->mutex);
 }
 
 /* ---- branches ------------------------------------------------------------------------------------------------------ */

@@ -68,9 +68,6 @@ ADK_MUST_USE int adk__pool_take(adk__pool *pool, bool is_session, adk__interrupt
 ADK_MUST_USE int adk__pool_branch(adk__pool *pool, const adk__seat *seat, const adk__worker_opening *opening,
                                   adk__interrupt *interrupt, adk__seat *ret_seat, adk_error **ret_error);
 
-/** Makes children ahead of need. To be called when a seat was taken, once it has its order: then nobody waits for that. */
-void adk__pool_restock(adk__pool *pool);
-
 /** How a seat's child has ended. */
 typedef enum adk__seat_end {
     ADK__SEAT_WELL,   /* by itself, or because we killed it */

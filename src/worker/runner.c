@@ -489,7 +489,6 @@ int adk__runner_run(adk__runner *runner, adk__pool *pool, const adk__code *code,
         return status;
     if (seat.worker == NULL)
         return adk__runner_check(runner, ADK_PHASE_INSTANTIATE, &stopped, ret_error);
-    adk__pool_restock(pool);
     w.generation = adk__pool_generation();
     tell_phase(runner, ADK_PHASE_RUN); /* as far as that can be said from here */
     w.is_foreign = adk__pool_generation() != w.generation;
