@@ -35,12 +35,7 @@ static const adk_runtime science_library = {
 };
 
 /* What a first program of an agent's is like. */
-#define REHEARSAL_PYTHON                        \
-    "import json\n"                             \
-    "def double(value):\n"                      \
-    "    return value * 2\n"                    \
-    "values = [double(i) for i in range(10)]\n" \
-    "print(json.dumps({'values': values}), f'{sum(values)}')\n"
+#define REHEARSAL_PYTHON "print(f\'{6 * 7}\')\n"
 #define REHEARSAL_JAVASCRIPT                                \
     "const values = [1, 2, 3].map((value) => value * 2);\n" \
     "console.log(JSON.stringify({values}), `${values.length}`);\n"

@@ -16,6 +16,11 @@
  * not done: it reseeds whatever made itself a seed before the checkpoint, sets argv and the environment, runs the code,
  * flushes, and ends with proc_exit.
  *
+ * A driver may leave a file before it gets there, which is gone after that:
+ *
+ *   /.adk/pins   32-bit words as they lie in memory: a value, and the addresses in the guest's memory that it is stored at
+ *                (worker/pins.c says what for)
+ *
  * The checkpoint works once, in the warm-up: afterwards, and in any ordinary module, the path is a path like any other.
  *
  * A driver that can do so keeps *sessions*: where the marks have an `s` the program is not the last, and with an `n` the
@@ -37,6 +42,7 @@
 #define ADK__CHECKPOINT_DIR   "/.adk"
 #define ADK__CHECKPOINT_PATH  "/.adk/run"
 #define ADK__CHECKPOINT_WORDS "/.adk/words"
+#define ADK__CHECKPOINT_PINS  "/.adk/pins"
 
 /** Features of an image's module: such a module may also be larger than a guest's, and its entry return an exit code. */
 #define ADK__IMAGE_EXCEPTIONS (1u << 0)

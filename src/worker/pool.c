@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -490,6 +491,7 @@ void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end)
     if (end == ADK__SEAT_ORPHAN && !is_foreign(worker))
         adk__seat_kill(seat);
     adk__seat_close(seat);
+    (void)sched_yield();
     (void)pthread_mutex_lock(&pool->mutex);
     if (is_foreign(worker)) {
         let_go(worker);

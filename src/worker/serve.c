@@ -38,6 +38,7 @@
 #include "worker/forks.h"
 #include "worker/image.h"
 #include "worker/pages.h"
+#include "worker/pins.h"
 #include "worker/protocol.h"
 #include "worker/share.h"
 #include "worker/walls.h"
@@ -226,9 +227,12 @@ static bool at_checkpoint(void *data)
 {
     const adk__wasi_memory *memory = &adk__wasi_call_of(worker.run->wasi)->memory;
     adk__run *run = data;
+    adk__vfs *vfs = adk__wasi_files_made(run->wasi);
     bool is_session;
     int channel;
 
+    if (vfs != NULL && adk__pins_set(vfs, memory->data, memory->size) != 0)
+        return false;
     adk__share_huge(memory->data, memory->size, PROT_READ | PROT_WRITE);
     adk__share_program();
     if (adk__pages_rehearse(memory->data, memory->size)) {

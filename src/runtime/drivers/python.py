@@ -19,6 +19,7 @@ import sys
 DIRECTORY = "/.adk"
 IO_BASE = io.IOBase.__mro__[1]
 PIECE = 65536
+IMMORTAL = 0x3fffffff if sys.version_info < (3, 14) else 0x50000000  # of 32 bits: Include/refcount.h
 WARM = not os.path.exists(DIRECTORY + "/run") and "ADK_ONCE" not in os.environ
 
 if WARM:
@@ -256,6 +257,24 @@ with open("/.adk/driver.py") as file: [line.strip() for line in file][:1]
     seed()
 
 
+def pin():
+    """
+    What is there when the image is warm is there for good: its reference counts become those of what is immortal, and no
+    longer change, so that forks share the pages they are in. All of it is kept, for the host does that by address.
+    """
+    found = {id(thing): thing for thing in gc.get_objects()}
+    fresh = list(found.values())
+    while fresh:
+        fresh = [thing for thing in {id(other): other for other in gc.get_referents(*fresh)}.values() if id(thing) not in found]
+        found.update((id(thing), thing) for thing in fresh)
+    words = bytearray(IMMORTAL.to_bytes(4, "little"))
+    for address in found:
+        words += address.to_bytes(4, "little")
+    with io.FileIO(DIRECTORY + "/pins", "w") as file:
+        file.write(words)
+    return found
+
+
 set_streams()
 os.environ.clear()
 sys.path.insert(0, "/")
@@ -265,6 +284,8 @@ if WARM:
     warm_up()
 os.unlink(DIRECTORY + "/driver.py")
 gc.collect()
+if WARM:
+    PINNED = pin()
 gc.freeze()
 CODE = read("run")
 WORDS = read_words()
