@@ -14,11 +14,11 @@
     "use strict";
 
     const directory = "/.adk";
-    const SIMPLE_LENGTH = 20000;
+    const SIMPLE_LENGTH = 10000;
     const TIMERS = os.setTimeout(() => undefined, 0); /* the last that we made */
     os.clearTimeout(TIMERS);
-    const WAITING = new RegExp("\\\\|\\b(?:os|std|set(?:Timeout|Interval)|import|eval|Function|globalThis|this|constructor|" +
-                               "Promise|async|then|fromAsync|queueMicrotask)\\b");
+    const WAITING = ["sync", "then", "Promise", "Microtask", "Timeout", "Interval", "Handler", "signal", "Worker", "Script",
+        "import", "eval", "Function", "constructor", "\\"];
 
     function read(name) {
         const file = std.open(directory + "/" + name, "rb");
@@ -317,7 +317,7 @@
     function isModule(name, text) {
         if (/\.mjs$|\.mts$/i.test(name))
             return true;
-        if (/\.cjs$|\.cts$/i.test(name) || !/\b(?:import|export|await)\b/.test(text))
+        if (/\.cjs$|\.cts$/i.test(name) || !["import", "export", "await"].some((word) => text.includes(word)))
             return false;
         try {
             std.evalScript(text, {compile_only: true});
@@ -373,11 +373,12 @@
     }
 
     /*
-     * The interpreter's own end frees every object, which takes longer than most programs. A script that has nothing it could
-     * wait for has ended where it ends. Timers are numbered: had it made one in spite of that, the next number would tell.
+     * The interpreter's own end frees every object, which takes longer than most programs. A script without a word of what it
+     * could wait for has ended where it ends. Timers are numbered: had it made one in spite of that, the next number would
+     * tell.
      */
     function hasEnded(text) {
-        if (text.length > SIMPLE_LENGTH || WAITING.test(text))
+        if (text.length > SIMPLE_LENGTH || WAITING.some((word) => text.includes(word)))
             return false;
         const next = os.setTimeout(() => undefined, 0);
         os.clearTimeout(next);

@@ -79,12 +79,11 @@ def set_world(arguments, environment):
     return sys.argv[0] if sys.argv[0] not in ("", "-", "-c") else "<script>"
 
 
-def new_main(filename, code):
+def new_main():
+    """The module of a program that is not there yet."""
     main = type(sys)("__main__")
     main.__builtins__ = builtins
-    main.__loader__ = Source(code)
-    if filename != "<script>":
-        main.__file__ = filename if filename.startswith("/") else "/" + filename
+    main.__loader__ = Source(b"")
     sys.modules["__main__"] = main
     return main
 
@@ -157,8 +156,9 @@ def run(code, filename, main):
 def flush_files():
     """Whatever was left open; text before what it is written through, since a collection takes them in any order."""
     files = [thing for thing in gc.get_objects() if isinstance(thing, IO_BASE)]
-    files += [sys.stdout, sys.stderr]
-    for file in sorted(files, key=lambda file: not isinstance(file, io.TextIOWrapper)):
+    if files:
+        files.sort(key=lambda file: not isinstance(file, io.TextIOWrapper))
+    for file in (sys.stdout, sys.stderr, *files):
         try:
             if not file.closed and file.writable():
                 file.flush()
@@ -180,24 +180,37 @@ def finish(status, main):
     try:
         flush_files()
         names = main.__dict__
-        own = [name for name in names if name not in GIVEN]
-        for is_private in (True, False):
-            for name in own:
-                if name.startswith("_") == is_private:
-                    names[name] = None
+        has_own = len(names) >= len(GIVEN)
+        if has_own:
+            own = [name for name in names if name not in GIVEN]
+            for is_private in (True, False):
+                for name in own:
+                    if name.startswith("_") == is_private:
+                        names[name] = None
         gc.enable()
-        if gc.collect() > 0 or own:
+        if gc.collect() > 0 or has_own:
             flush_files()
     except BaseException:
         pass
     os._exit(status if status < 1 << 31 else status - (1 << 32))
 
 
-def seed():
-    if "random" in sys.modules:
-        sys.modules["random"].seed(int.from_bytes(os.urandom(32), "little"))
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy.random"].seed()
+class Unseeded(type(sys)):
+    """
+    A module with a generator of random numbers that are the same in all forks of an image. Whoever asks it for anything gets
+    a module that has been seeded: that takes longer than most programs, which ask for nothing.
+    """
+
+    def __getattribute__(self, name):
+        super().__setattr__("__class__", type(sys))
+        self.seed()
+        return getattr(self, name)
+
+
+def unseed():
+    for name in ("random", "numpy.random"):
+        if name in sys.modules:
+            sys.modules[name].__class__ = Unseeded
 
 
 SOURCES = {}
@@ -209,7 +222,7 @@ def call(code, marks, arguments, environment):
     os.environ.clear()
     FILENAME = set_world(arguments, environment)
     if b"n" in marks:
-        seed()
+        unseed()
     tidy()
     if FILENAME == "<script>":
         FILENAME = "<script %d>" % (len(SOURCES) + 1)
@@ -251,10 +264,9 @@ except ValueError as error:
 with open("/.adk/driver.py") as file: [line.strip() for line in file][:1]
 """
     for _ in range(3):
-        run(code, "<script>", new_main("<script>", code))
+        run(code, "<script>", new_main())
     sys.stdout = stdout
     flush_files()
-    seed()
 
 
 def pin():
@@ -279,10 +291,13 @@ set_streams()
 os.environ.clear()
 sys.path.insert(0, "/")
 sys.dont_write_bytecode = True
-GIVEN = frozenset(new_main("/", b"").__dict__)
 if WARM:
     warm_up()
+MAIN = new_main()
+LOADER = MAIN.__loader__
+GIVEN = {*MAIN.__dict__, "__file__"}
 os.unlink(DIRECTORY + "/driver.py")
+unseed()
 gc.collect()
 if WARM:
     PINNED = pin()
@@ -290,11 +305,10 @@ gc.freeze()
 CODE = read("run")
 WORDS = read_words()
 if b"s" in WORDS[0]:
-    MAIN = new_main("<script>", CODE)
     keep_session(CODE, WORDS)
 FILENAME = set_world(*WORDS[1:])
-seed()
 tidy()
-MAIN = new_main(FILENAME, CODE)
-LOADER = MAIN.__loader__
+LOADER.code = CODE
+if FILENAME != "<script>":
+    MAIN.__file__ = FILENAME if FILENAME.startswith("/") else "/" + FILENAME
 finish(run(CODE, FILENAME, MAIN), MAIN)
