@@ -4,9 +4,14 @@
 #include <sodium.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/random.h>
 
+#include "core/error.h"
+#include "core/request.h"
+
 #define SEED_BYTES 16
+#define DIRECTORY  ".adk"
 
 static int add(adk__buf *to, adk_bytes bytes, const char *end)
 {
@@ -48,4 +53,19 @@ int adk__words_put(const adk_request *request, const char *marks_cstr, adk__buf 
             failed = add(words, request->env[i].value, "");
     }
     return failed;
+}
+
+int adk__words_check_files(const adk_request *request, adk_error **ret_error)
+{
+    const size_t length = strlen(DIRECTORY);
+
+    for (size_t i = 0; i < request->files_count; i++) {
+        adk_bytes path = adk__request_path(request->files[i].path);
+
+        if (path.size >= length && memcmp(path.data, DIRECTORY, length) == 0 &&
+            (path.size == length || ((const char *)path.data)[length] == '/'))
+            return adk__fail(ret_error, ADK_E_INVALID, 0,
+                             "files[%zu] is in \"/" DIRECTORY "\", where programs are brought in", i);
+    }
+    return ADK_OK;
 }

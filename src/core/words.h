@@ -5,6 +5,7 @@
 #define ADK_CORE_WORDS_H
 
 #include <adk/defs.h>
+#include <adk/error.h>
 #include <adk/request.h>
 
 #include "base/buf.h"
@@ -20,5 +21,8 @@
  * value.
  */
 ADK_MUST_USE int adk__words_put(const adk_request *request, const char *marks_cstr, adk__buf *words);
+
+/** The directory that drivers and programs are brought in is not the request's: ADK_E_INVALID where it has files there. */
+ADK_MUST_USE int adk__words_check_files(const adk_request *request, adk_error **ret_error);
 
 #endif

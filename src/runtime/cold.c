@@ -114,7 +114,9 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
     if (request->module != NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "a prepared module is no program in %s",
                          adk_language_cstr(request->language));
-    code = make_job(r, request, &job, ret_error);
+    code = adk__words_check_files(request, ret_error);
+    if (code == ADK_OK)
+        code = make_job(r, request, &job, ret_error);
     spent_ns = adk__now_ns() - start_ns;
     job.request.timeout_ns = request->timeout_ns > spent_ns ? request->timeout_ns - spent_ns : 1;
     if (code == ADK_OK)

@@ -26,6 +26,7 @@
 #include "core/error.h"
 #include "core/request_copy.h"
 #include "core/result.h"
+#include "core/words.h"
 #include "wasm/compiler.h"
 #include "wasm/engine.h"
 #include "wasm/prepared.h"
@@ -309,7 +310,9 @@ static int execute(void *state, const adk_request *request, adk_cancel *cancel, 
 
     if (request->module != NULL)
         return adk__fail(ret_error, ADK_E_INVALID, 0, "a runtime runs programs, not modules");
-    status = adk_result_new(request, &result, ret_error);
+    status = adk__words_check_files(request, ret_error);
+    if (status == ADK_OK)
+        status = adk_result_new(request, &result, ret_error);
     if (status == ADK_OK)
         status = adk__runner_begin(&runner, request, cancel, false, result, ret_error);
     if (status != ADK_OK)

@@ -472,7 +472,7 @@ static void test_a_crash_renews_the_image(void **state)
 
 static void test_the_drivers_files(void **state)
 {
-    static const char *const paths[] = {"/.adk/run", "/.adk/args", "/.adk/driver.py", "/.adk"};
+    static const char *const paths[] = {"/.adk/run", "/.adk/words", "//.adk/driver.py/", "/.adk"};
     adk_backend *backends[2];
 
     (void)state;

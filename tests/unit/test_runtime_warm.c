@@ -287,7 +287,7 @@ static void test_ordinary_modules_have_none(void **state)
     "f = open('/.adk/run')\n"                                          \
     "code = f.read()\n"                                                \
     "random.seed()\n"                                                  \
-    "sys.argv = open('/.adk/args').read().split('\\0')[1:-1]\n"        \
+    "sys.argv = open('/.adk/words').read().split('\\0')[3:-1]\n"       \
     "exec(compile(code, '<run>', 'exec'), {'__name__': '__main__'})\n" \
     "sys.stdout.flush()\n"                                             \
     "os._exit(0)\n"
