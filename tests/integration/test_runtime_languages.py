@@ -320,6 +320,19 @@ console.log("first");
         self.assertEqual((lines[0], lines[-1]), ("first", "last"))
         self.assertEqual(sorted(lines[1:-1]), ["async 0", "async 1", "interval", "microtask", "then", "timer"])
 
+    def test_a_script_ends_when_nothing_is_left(self):
+        """Most end at once; whatever could still have something to come is waited for."""
+        for text, expected in (("std.out.puts('no line')", "no line"), ("", ""), ("1;", ""),
+                               ("globalThis['set' + 'Time' + 'out'](() => print('late'), 5)", "late\n"),
+                               ("(async () => { await null; print('late'); })()", "late\n"),
+                               ("os['sleep' + 'Async'](5).finally(() => print('late'))", "late\n"),
+                               ("(0, eval)('set' + 'Timeout(() => print(\"late\"), 5)')", "late\n"),
+                               ("var p = new Promise((done) => { globalThis.done = done; }); p.finally(() => print('late')); done()",
+                                "late\n"),
+                               ("print('x'.repeat(20000).length)", "20000\n"), ("print(1);" * 2000, "1\n" * 2000)):
+            with self.subTest(text[:40]):
+                self.assertEqual(self.said("a.js", text), expected)
+
     def test_console(self):
         text = """
 console.log("%s is %d, %i%%, %j", "x", 5, 7.9, {a: 1}, "more");

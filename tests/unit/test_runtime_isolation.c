@@ -347,6 +347,42 @@ static void test_no_stream_twice(void **state)
     }
 }
 
+/* A module's generator is seeded when it is asked for: whoever else held it would go on with the image's. */
+static void test_nobody_has_the_images_generator(void **state)
+{
+    const adk_request request = python(
+        "import sys, random\n"
+        "kept = {id(random._inst)}\n"
+        "print([name for name, module in sys.modules.items() if module is not random and\n"
+        "       any(id(thing) in kept or id(getattr(thing, '__self__', None)) in kept\n"
+        "           for thing in vars(module).values())], type(random), random.seed.__self__ is random._inst)\n");
+
+    (void)state;
+    need_interpreters();
+    expect_said(&request, "[] <class 'module'> True\n");
+}
+
+/* Counts of references are those of immortal objects for what the image has, and for nothing else. */
+static void test_what_lives_for_ever(void **state)
+{
+    const adk_request request = python(
+        "import sys, json, weakref\n"
+        "class Own: pass\n"
+        "own = Own()\n"
+        "gone = []\n"
+        "end = weakref.finalize(own, gone.append, 1)\n"
+        "print(sys.getrefcount(json) == sys.getrefcount(None), sys.getrefcount(own), sys.getrefcount(Own) < 20)\n"
+        "del own\n"
+        "print(gone, [sys.getrefcount(object()) for _ in range(2)])\n"
+        "x = sys.modules.pop('json')\n"
+        "import json\n"
+        "print(x is json, json.loads('[1]'))\n");
+
+    (void)state;
+    need_interpreters();
+    expect_said(&request, "True 2 True\n[1] [1, 1]\nFalse [1]\n");
+}
+
 /* Equal requests with a seed are equal runs, in whatever image, hash order included; and there are other seeds. */
 static void test_seeds(void **state)
 {
@@ -545,6 +581,8 @@ int main(void)
         cmocka_unit_test(test_walls),
         cmocka_unit_test(test_nothing_of_the_run_before),
         cmocka_unit_test(test_no_stream_twice),
+        cmocka_unit_test(test_nobody_has_the_images_generator),
+        cmocka_unit_test(test_what_lives_for_ever),
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_a_crash_renews_the_image),
         cmocka_unit_test(test_the_drivers_files),
