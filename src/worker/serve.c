@@ -230,9 +230,11 @@ static bool at_checkpoint(void *data)
     adk__vfs *vfs = adk__wasi_files_made(run->wasi);
     bool is_session;
     int channel;
+    int failed;
 
-    if (vfs != NULL && adk__pins_set(vfs, memory->data, memory->size) != 0)
-        return false;
+    failed = vfs == NULL ? 0 : adk__pins_set(vfs, memory->data, memory->size);
+    if (failed)
+        _exit(cannot("what the driver pins", -failed));
     adk__share_huge(memory->data, memory->size, PROT_READ | PROT_WRITE);
     adk__share_program();
     if (adk__pages_rehearse(memory->data, memory->size)) {

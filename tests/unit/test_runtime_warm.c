@@ -235,6 +235,56 @@ static void test_fuel(void **state)
     adk_backend_free(backend);
 }
 
+static adk_file pins_of(const uint32_t *words, size_t size)
+{
+    return (adk_file){BYTES(ADK__CHECKPOINT_PINS), adk_bytes_make(words, size), NULL};
+}
+
+/* What a driver pins is set in every fork, and the file is gone. */
+static void test_pins(void **state)
+{
+    const uint32_t words[] = {'P', 100, 131068};
+    const adk_file pins = pins_of(words, sizeof(words));
+    adk__runtime_image image = small_image();
+    adk_request request = adk_test_request("the program");
+    adk_backend *backend;
+    struct parts parts;
+
+    (void)state;
+    image.files = &pins;
+    image.files_count = 1;
+    backend = runtime(&image);
+    for (size_t i = 0; i < 2; i++) {
+        run_parts(backend, &request, &parts);
+        assert_int_equal(parts.count, 'P' + 1);
+        assert_string_equal(parts.program, "the program");
+    }
+    adk_backend_free(backend);
+}
+
+/* Addresses are within the guest's memory, or there is no image. */
+static void test_pins_that_make_no_sense(void **state)
+{
+    static const uint32_t words[][2] = {{1, 131072}, {1, 131070}, {1, UINT32_MAX - 3}, {1, UINT32_MAX}, {1, 102}};
+    const size_t count = sizeof(words) / sizeof(*words);
+
+    (void)state;
+    for (size_t i = 0; i <= count; i++) {
+        const adk_file pins = pins_of(words[i % count], i < count ? sizeof(words[0]) : 3);
+        adk__runtime_image image = small_image();
+        adk_backend *backend;
+        adk_error *error = NULL;
+
+        image.files = &pins;
+        image.files_count = 1;
+        backend = runtime(&image);
+        assert_int_equal(adk__runtime_warm(backend, &error), ADK_E_UNAVAILABLE);
+        assert_bytes_have(adk_bytes_from_cstr(adk_error_message_cstr(error)), "what the driver pins");
+        adk_error_free(error);
+        adk_backend_free(backend);
+    }
+}
+
 /* An image that does not come to its checkpoint is no image. */
 static void test_no_checkpoint(void **state)
 {
@@ -362,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_runs_are_forks), cmocka_unit_test(test_renewal),
         cmocka_unit_test(test_seeds),          cmocka_unit_test(test_threads),
         cmocka_unit_test(test_memory),         cmocka_unit_test(test_fuel),
+        cmocka_unit_test(test_pins),           cmocka_unit_test(test_pins_that_make_no_sense),
         cmocka_unit_test(test_no_checkpoint),  cmocka_unit_test(test_ordinary_modules_have_none),
         cmocka_unit_test(test_javascript),     cmocka_unit_test(test_python),
     };
