@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include "core/error.h"
-#include "core/request.h"
 
 #define SEED_BYTES 16
 #define DIRECTORY  ".adk"
@@ -55,12 +54,24 @@ int adk__words_put(const adk_request *request, const char *marks_cstr, adk__buf 
     return failed;
 }
 
+/* Without what a path may begin with and that means nothing: slashes, and components that are a dot. */
+static adk_bytes plain(adk_bytes path)
+{
+    const char *text = path.data;
+
+    while (path.size > 0 && (*text == '/' || (*text == '.' && (path.size == 1 || text[1] == '/')))) {
+        text++;
+        path.size--;
+    }
+    return adk_bytes_make(text, path.size);
+}
+
 int adk__words_check_files(const adk_request *request, adk_error **ret_error)
 {
     const size_t length = strlen(DIRECTORY);
 
     for (size_t i = 0; i < request->files_count; i++) {
-        adk_bytes path = adk__request_path(request->files[i].path);
+        adk_bytes path = plain(request->files[i].path);
 
         if (path.size >= length && memcmp(path.data, DIRECTORY, length) == 0 &&
             (path.size == length || ((const char *)path.data)[length] == '/'))

@@ -88,15 +88,20 @@ static void add_region(const char *line)
         (struct range){(uint8_t *)(uintptr_t)begin, end - begin}; /* NOLINT: an address */
 }
 
+static void close_maps(void)
+{
+    if (maps != NULL)
+        (void)fclose(maps);
+    maps = NULL;
+}
+
 static void find_regions(void)
 {
     char line[512];
 
     while (maps != NULL && fgets(line, sizeof(line), maps) != NULL)
         add_region(line);
-    if (maps != NULL)
-        (void)fclose(maps);
-    maps = NULL;
+    close_maps();
 }
 
 /* ---- the rehearsal ------------------------------------------------------------------------------------------------- */
@@ -162,8 +167,10 @@ bool adk__pages_rehearse(void *memory, size_t size)
 {
     pid_t pid;
 
-    if (!CAN_REHEARSE)
+    if (!CAN_REHEARSE) {
+        close_maps();
         return false;
+    }
     rehearsal.list = mmap(NULL, sizeof(*rehearsal.list), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (rehearsal.list == MAP_FAILED)
         return false;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** While there is a /proc: notes where the heap begins. */
+/** While there is a /proc: opens the list of what is mapped. */
 void adk__pages_begin(void);
 
 /**

@@ -35,6 +35,8 @@ static int read_pins(const adk__vfs_inode *file, uint8_t *memory, size_t size)
         return failed ? failed : -EINVAL;
     for (uint64_t at = sizeof(value); !failed && got > 0; at += got) {
         failed = adk__vfs_pread(file, words, sizeof(words), at, &got);
+        if (!failed && got % sizeof(*words) != 0)
+            failed = -EINVAL;
         if (!failed)
             failed = set_words(words, got / sizeof(*words), value, memory, size);
     }

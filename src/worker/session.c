@@ -20,6 +20,7 @@
 
 #include "core/error.h"
 #include "core/result.h"
+#include "core/words.h"
 #include "worker/runner.h"
 
 #define FORK_NS UINT64_C(10000000000) /* a large one takes its time, on a machine with much else to do */
@@ -235,7 +236,9 @@ static int execute(void *body, const adk_request *request, adk_cancel *cancel, a
         *ret_end = ADK_SESSION_END_BACKEND;
         return adk__fail(ret_error, ADK_E_UNAVAILABLE, 0, "the session has ended: its backend was freed");
     }
-    status = adk_result_new(request, &result, ret_error);
+    status = adk__words_check_files(request, ret_error);
+    if (status == ADK_OK)
+        status = adk_result_new(request, &result, ret_error);
     if (status == ADK_OK)
         status = adk__runner_begin(&runner, request, cancel, true, result, ret_error);
     if (status != ADK_OK)

@@ -2,9 +2,11 @@
 
 #include <link.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE ((size_t)4096)
 #define HUGE ((size_t)2 << 20)
@@ -20,8 +22,9 @@ void adk__share_huge(const void *at, size_t size, int protection)
     copy = space + (((uintptr_t)at - (uintptr_t)space) & (HUGE - 1)); /* huge pages begin alike in both places */
     (void)madvise(copy, whole, MADV_HUGEPAGE);
     memcpy(copy, at, whole);
-    if (mprotect(copy, whole, protection) == 0)
-        (void)mremap(copy, whole, whole, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)at);
+    if (mprotect(copy, whole, protection) == 0 &&
+        mremap(copy, whole, whole, MREMAP_MAYMOVE | MREMAP_FIXED, (void *)(uintptr_t)at) == MAP_FAILED)
+        _exit(EXIT_FAILURE); /* what was there may be gone */
     (void)munmap(space, whole + HUGE);
 }
 
@@ -33,7 +36,8 @@ void adk__share_mapped(const void *at, size_t size, int protection)
     if (size == 0 || mprotect(page, PAGE, protection | PROT_WRITE) != 0)
         return;
     *(volatile uint8_t *)page = *(volatile uint8_t *)page;
-    (void)mprotect(page, PAGE, protection);
+    if (mprotect(page, PAGE, protection) != 0)
+        _exit(EXIT_FAILURE); /* no run is to find code that it can write */
 }
 
 static int share_object(struct dl_phdr_info *info, size_t size, void *data)

@@ -11,7 +11,7 @@
 
 /**
  * Puts what lies in whole pages from `at` on into private memory at the same place, in huge pages where the system has them:
- * a fork shares two megabytes by one entry. Nobody may use it meanwhile. What cannot be done is left as it is.
+ * a fork shares two megabytes by one entry. Nobody may use it meanwhile. Where there is no memory for that it is left as it is.
  */
 void adk__share_huge(const void *at, size_t size, int protection);
 

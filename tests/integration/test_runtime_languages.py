@@ -121,6 +121,24 @@ sys.stderr.write("err")
                 with open(os.path.join(out, "left"), encoding="ascii") as left, open(os.path.join(out, "cycle"), encoding="ascii") as cycle:
                     self.assertEqual((left.read(), cycle.read()), ("left open", "cycle"))
 
+    def test_ends_of_unusual_worlds(self):
+        for text, expected in (("""
+class Late:
+    def __del__(self, print=print): print("finalized")
+late = Late()
+del __loader__, __spec__, __doc__
+""", "finalized\n"), ("import sys, io\nprint('said', end='')\nsys.stdout = io.StringIO()\nprint('unheard')", "said"),
+                               ("import sys\nprint('said')\nsys.stdout = None", "said\n"),
+                               ("import sys\nprint('said')\ndel sys.stdout", "said\n"),
+                               ("import sys\nprint('said')\nsys.stdout.close()", "said\n"),
+                               ("import sys\nsys.modules['random'] = None\nprint('said')", "said\n")):
+            with self.subTest(text[:40]):
+                self.assertEqual(self.said("a.py", text), expected)
+
+    def test_a_long_program(self):
+        text = "x = 0\n" + "x += 1 # " + "-" * 100 + "\n"
+        self.assertEqual(self.said("a.py", text + "#" * 300000 + "\nprint(x)\n" + "#" * 65536), "1\n")
+
     def test_output_before_a_timeout(self):
         report = self.report_for("a.py", "print('said')\nwhile True: pass", options=["-t", "5s"], outcome="timed_out")
         self.assertEqual((report["stdout"], report["phase"]), ("said\n", "run"))
@@ -329,6 +347,9 @@ console.log("first");
                                ("(0, eval)('set' + 'Timeout(() => print(\"late\"), 5)')", "late\n"),
                                ("var p = new Promise((done) => { globalThis.done = done; }); p.finally(() => print('late')); done()",
                                 "late\n"),
+                               ("globalThis['queueMicro' + 'task'](() => print('late'))", "late\n"),
+                               ("const r = new FinalizationRegistry((v) => print(v)); r.register({}, 42); print('end')", "end\n42\n"),
+                               ("Array.prototype.some = String.prototype.includes = Array.prototype.forEach = () => { throw 1; };", ""),
                                ("print('x'.repeat(20000).length)", "20000\n"), ("print(1);" * 2000, "1\n" * 2000)):
             with self.subTest(text[:40]):
                 self.assertEqual(self.said("a.js", text), expected)

@@ -17,7 +17,7 @@
     const SIMPLE_LENGTH = 10000;
     const TIMERS = os.setTimeout(() => undefined, 0); /* the last that we made */
     os.clearTimeout(TIMERS);
-    const WAITING = ["sync", "then", "Promise", "Microtask", "Timeout", "Interval", "Handler", "signal", "Worker", "Script",
+    const WAITING = ["this", "globalThis", "Reflect", "Registry", "sync", "then", "Promise", "Microtask", "Timeout", "Interval", "Handler", "signal", "Worker", "Script",
         "import", "eval", "Function", "constructor", "\\"];
 
     function read(name) {
@@ -374,12 +374,15 @@
 
     /*
      * The interpreter's own end frees every object, which takes longer than most programs. A script without a word of what it
-     * could wait for has ended where it ends. Timers are numbered: had it made one in spite of that, the next number would
-     * tell.
+     * could wait for, nor for getting at it by another name, has ended where it ends. Timers are numbered: had it made one in
+     * spite of that, the next number would tell.
      */
-    function hasEnded(text) {
-        if (text.length > SIMPLE_LENGTH || WAITING.some((word) => text.includes(word)))
-            return false;
+    function isSimple(text) {
+        return text.length <= SIMPLE_LENGTH && !WAITING.some((word) => text.includes(word));
+    }
+
+    /* After the program, which may have replaced what everybody uses. */
+    function hasNoTimer() {
         const next = os.setTimeout(() => undefined, 0);
         os.clearTimeout(next);
         return next === TIMERS + 1;
@@ -557,6 +560,7 @@
     }
     const source = read("run");
     const first = readWords();
+    os.remove(directory + "/words");
     if (first.marks.includes("s")) {
         keepSession(source);
         return;
@@ -571,10 +575,13 @@
         std.exit(1);
     const asModule = isModule(name, text);
     const [path, ours] = place(name, text, transform !== null);
-    os.remove(directory + "/words");
+    const ends = !asModule && isSimple(text);
     os.remove(directory);
-    leave = () => ours.forEach((path) => os.remove(path));
+    leave = () => {
+        for (let i = 0; i < ours.length; i++)
+            os.remove(ours[i]);
+    };
     start(path, asModule);
-    if (!asModule && hasEnded(text))
+    if (ends && hasNoTimer())
         std.exit(0);
 })(globalThis.std, globalThis.os, globalThis.print);

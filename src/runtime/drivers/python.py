@@ -39,10 +39,12 @@ class Source:
 
 def read(name):
     file = os.open(DIRECTORY + "/" + name, os.O_RDONLY)
-    data = piece = os.read(file, PIECE)
-    while len(piece) == PIECE:
-        piece = os.read(file, PIECE)
-        data += piece
+    data = os.read(file, PIECE)
+    if len(data) == PIECE:
+        pieces = [data]
+        while pieces[-1]:
+            pieces.append(os.read(file, PIECE))
+        data = b"".join(pieces)
     os.close(file)
     return data
 
@@ -158,7 +160,7 @@ def flush_files():
     files = [thing for thing in gc.get_objects() if isinstance(thing, IO_BASE)]
     if files:
         files.sort(key=lambda file: not isinstance(file, io.TextIOWrapper))
-    for file in (sys.stdout, sys.stderr, *files):
+    for file in (*files, sys.__stdout__, sys.__stderr__):
         try:
             if not file.closed and file.writable():
                 file.flush()
@@ -174,13 +176,15 @@ def finish(status, main):
     except BaseException:
         pass
     try:
-        sys.stdout.flush()
+        stdout = getattr(sys, "stdout", None)
+        if stdout is not None and not stdout.closed:
+            stdout.flush()
     except Exception:
         status = status or 120
     try:
         flush_files()
         names = main.__dict__
-        has_own = len(names) >= len(GIVEN)
+        has_own = names.keys() - GIVEN
         if has_own:
             own = [name for name in names if name not in GIVEN]
             for is_private in (True, False):
@@ -197,20 +201,32 @@ def finish(status, main):
 
 class Unseeded(type(sys)):
     """
-    A module with a generator of random numbers that are the same in all forks of an image. Whoever asks it for anything gets
-    a module that has been seeded: that takes longer than most programs, which ask for nothing.
+    A module with a generator of random numbers that are the same in all forks of an image. Whoever asks one of these for
+    anything gets modules that have been seeded: that takes longer than most programs, which ask for nothing.
     """
+    modules = []
 
     def __getattribute__(self, name):
-        super().__setattr__("__class__", type(sys))
-        self.seed()
+        for module in Unseeded.modules:
+            module.__class__ = type(sys)
+        seed()
         return getattr(self, name)
 
 
-def unseed():
+def seed():
     for name in ("random", "numpy.random"):
-        if name in sys.modules:
-            sys.modules[name].__class__ = Unseeded
+        module = sys.modules.get(name)
+        try:
+            if type(module) is type(sys):
+                module.seed(int.from_bytes(os.urandom(32), "little") if name == "random" else None)
+        except Exception:
+            pass
+
+
+def unseed():
+    Unseeded.modules = [sys.modules[name] for name in ("random", "numpy.random", "numpy.random.mtrand") if name in sys.modules]
+    for module in Unseeded.modules:
+        module.__class__ = Unseeded
 
 
 SOURCES = {}
@@ -221,8 +237,8 @@ def call(code, marks, arguments, environment):
     global FILENAME, LOADER
     os.environ.clear()
     FILENAME = set_world(arguments, environment)
-    if b"n" in marks:
-        unseed()
+    if b"n" in marks and SOURCES: # a fork: what was before may hold a part of a generator
+        seed()
     tidy()
     if FILENAME == "<script>":
         FILENAME = "<script %d>" % (len(SOURCES) + 1)
