@@ -68,7 +68,7 @@ def find_contenders(program):
         if (GUESTS / module).exists():
             found.append(("ours", language, [program, language, str(GUESTS), str(PLACE / "language-cache")]))
         else:
-            without(f"ours in {language}", f"{GUESTS / module} is not there (scripts/fetch)")
+            without(f"ours in {language}", f"{GUESTS / module} is not there (scripts/fetch-programs)")
     native = {"python": ["python3", "-I", "-S", "-c", "print(6*7)"], "javascript": ["node", "-e", "console.log(6*7)"]}
     for language, command in native.items():
         path = "/usr/bin/python3" if language == "python" else shutil.which(command[0])
@@ -79,7 +79,7 @@ def find_contenders(program):
         found.append((" ".join([os.path.basename(path), *command[1:-1]]), language, [program, "process", *command]))
         if language == "python":
             wrapped = ["bwrap", "--ro-bind", "/", "/", "--unshare-all", *command]
-            if subprocess.run(wrapped, capture_output=True).stdout == b"42\n":
+            if shutil.which("bwrap") and subprocess.run(wrapped, capture_output=True).stdout == b"42\n":
                 found.append(("bwrap … python3", language, [program, "process", *wrapped]))
             else:
                 without("bwrap … python3", "bubblewrap is not installed, or not allowed here")
