@@ -491,7 +491,7 @@ void adk__pool_give(adk__pool *pool, adk__seat *seat, adk__seat_end end)
     if (end == ADK__SEAT_ORPHAN && !is_foreign(worker))
         adk__seat_kill(seat);
     adk__seat_close(seat);
-    (void)sched_yield();
+    (void)sched_yield(); /* to the worker, that it sleeps when it is sent the next seat: then it wakes on an idle CPU */
     (void)pthread_mutex_lock(&pool->mutex);
     if (is_foreign(worker)) {
         let_go(worker);
